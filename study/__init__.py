@@ -1,0 +1,1 @@
+"""Many experiments: the command line today; studies, editors and workers build on it."""
