@@ -1,0 +1,68 @@
+"""The command line, `autoresearch`: a command parses its flags, calls one function and prints."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from autoresearch.errors import AutoresearchError
+
+# Command name -> (module of this package, one line of help). The modules are imported when called for: torch alone
+# costs seconds, and `--help` should not.
+COMMANDS = {
+    "prepare": "Turn a corpus into packed token rows (once).",
+    "train": "Train once for the budget and print val_bpb.",
+}
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands live in modules that are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a command and return the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="autoresearch")
+def cli() -> None:
+    """Autonomous research on small language models.
+
+    \b
+    autoresearch prepare        # once; `train` does it by itself for the built-in corpus
+    autoresearch train          # one run by hand, judged by val_bpb
+    """
+
+
+def main() -> None:
+    """Run the command line; our own errors become one line on stderr and an exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("interrupted", 130)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except AutoresearchError as error:
+        _fail(str(error), error.exit_code)
+
+
+def _fail(message: str, exit_code: int) -> None:
+    click.echo(f"autoresearch: {message}", err=True)
+    sys.exit(exit_code)
