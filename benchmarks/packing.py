@@ -1,4 +1,4 @@
-"""What packing keeps, and how fast it is: the built-in corpus at 2,048 ids, and documents of synthetic lengths.
+"""What packing keeps, and how fast it is: the built-in corpus at 2,048 ids, and synthetic lengths.
 
 python benchmarks/packing.py
 """
@@ -42,10 +42,8 @@ def measure(name: str, documents: list[np.ndarray], bos: int) -> None:
             )
             rows = np.ascontiguousarray(packed.rows)
             seconds = time.perf_counter() - begin
-            kept = packed.kept / total
-            print(
-                f"{name:<18}{context:>8}  {method:<9}{len(rows):>8}{kept:>10.3%}{total / seconds / 1e6:>10.0f}"
-            )
+            kept, speed = packed.kept / total, total / seconds / 1e6
+            print(f"{name:<18}{context:>8}  {method:<9}{len(rows):>8}{kept:>10.3%}{speed:>10.0f}")
 
 
 def main() -> None:

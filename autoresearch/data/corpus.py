@@ -54,7 +54,7 @@ def open_corpus(settings: DataSettings, home: Path) -> Corpus:
     if name in _NAMED or (clone and _HUB_ID.fullmatch(name)):
         return _hub_corpus(name, Path(clone).expanduser() if clone else None, settings, home)
     path = Path(source).expanduser()
-    if path.exists():
+    if source and path.exists():  # an empty path would mean this folder
         return _local_corpus(path, settings, home)
     if path.suffix in SUFFIXES or not _HUB_ID.fullmatch(source):
         raise DataError(

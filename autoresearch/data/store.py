@@ -72,7 +72,8 @@ def explained_os_errors(folder: Path, needed: Callable[[], int]) -> Iterator[Non
         if cause.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DataError(
                 f"no space left in {folder}: {_free(folder) / 1e6:,.1f} MB free, about "
-                f"{needed() / 1e6:,.1f} MB needed; free some, or point AUTORESEARCH_HOME at a larger disk, and run the same command again"
+                f"{needed() / 1e6:,.1f} MB needed; free some, or point "
+                f"AUTORESEARCH_HOME at a larger disk, and run the same command again"
             ) from error
         if isinstance(error, DataError):
             raise
