@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from autoresearch.data import build
 from autoresearch.data.dataset import Dataset
 from autoresearch.data.prepare import DataSettings, prepare
 
@@ -32,6 +33,18 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def dataset(corpus: Path, home: Path) -> Dataset:
+def dataset(settings: DataSettings, home: Path) -> Dataset:
     """The forty documents at 300 ids in rows of 64 + 1."""
-    return prepare(DataSettings(str(corpus), vocab_size=300, context=64), home)
+    return prepare(settings, home)
+
+
+@pytest.fixture
+def settings(corpus: Path) -> DataSettings:
+    return DataSettings(str(corpus), vocab_size=300, context=64)
+
+
+@pytest.fixture
+def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several batches a shard and several shards a corpus, as in one that is large."""
+    monkeypatch.setattr(build, "_BATCH_BYTES", 4_000)
+    monkeypatch.setattr(build, "SHARD_TOKENS", 5_000)
