@@ -94,8 +94,8 @@ class Budget(Callback, ABC):
         self._check(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Count the validation inside a run before another step begins."""
-        if self._between_steps:
+        """Count the validation inside a run before another step begins; one at the end of the run is not inside."""
+        if self._between_steps and not trainer.should_stop:
             self._check(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -103,7 +103,7 @@ class Budget(Callback, ABC):
         self._began = None
 
     def _check(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._began is None or trainer.should_stop:  # not running, or a last validation after the end
+        if self._began is None:  # a validation before or after the run
             return
         self.elapsed = trainer.strategy.broadcast(self._now(pl_module) - self._began)
         if self.fraction >= 1.0:

@@ -65,12 +65,14 @@ class DivergenceGuard(Callback):
         if loss is not None:
             self._total = loss.detach() if self._total is None else self._total + loss.detach()
             self._count += 1
-        if trainer.global_step == self._global_step or self._total is None:
+        if trainer.global_step == self._global_step:
             return
-        mean = trainer.strategy.reduce(
-            self._total * (trainer.accumulate_grad_batches / self._count), reduce_op="mean"
-        )
-        self._global_step, self._total, self._count = trainer.global_step, None, 0
+        self._global_step = trainer.global_step
+        if self._total is None:
+            return
+        mean = self._total * (trainer.accumulate_grad_batches / self._count)
+        mean = trainer.strategy.reduce(mean, reduce_op="mean")
+        self._total, self._count = None, 0
         self.reason = self._judge(mean.item(), trainer.global_step)
         if self.reason is not None:
             end_training(trainer)

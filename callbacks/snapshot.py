@@ -94,9 +94,8 @@ class _Memory:
         return restore
 
     def _remember_tensor(self, tensor: torch.Tensor) -> Restore:
-        alias = (
-            tensor.detach()
-        )  # today's memory, shape and strides, whatever `tensor.data` is pointed at later
+        # Today's memory, shape and strides, whatever `tensor.data` is pointed at later.
+        alias = tensor.detach()
         restore_storage = self._remember_storage(alias.untyped_storage())
         restore_grad = self.remember(tensor.grad) if tensor.is_leaf else None
 

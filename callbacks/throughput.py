@@ -52,9 +52,8 @@ class Throughput(Callback):
         self.peak_memory_bytes = 0
         self._began: float | None = None
         self._global_step = 0
-        self._marks: deque[tuple[float, int]] = deque(
-            maxlen=WINDOW + 1
-        )  # seconds since the start, tokens by then
+        # Seconds since the start and the tokens by then: at the start, and at the ends of the last optimizer steps.
+        self._marks: deque[tuple[float, int]] = deque(maxlen=WINDOW + 1)
 
     @property
     def tokens_per_second(self) -> float:

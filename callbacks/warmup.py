@@ -33,9 +33,8 @@ def warm_up(trainer: pl.Trainer, pl_module: pl.LightningModule, batches: Iterabl
             " False. Leave warmup_batches empty."
         )
     loop = trainer.fit_loop.epoch_loop
-    optimization = type(loop.automatic_optimization)(
-        trainer
-    )  # has counters of its own: global_step stays as it is
+    # A second one of Lightning's step takers, with counters of its own: `global_step` stays as it is.
+    optimization = type(loop.automatic_optimization)(trainer)
     with undo_training(pl_module, trainer.optimizers), _in_private(trainer):
         for batch_idx, batch in enumerate(batches):
             on_device = _transfer(trainer, pl_module, batch)
@@ -60,6 +59,7 @@ def _in_private(trainer: pl.Trainer) -> Iterator[None]:
     before = [dict(vars(owner)) for owner in owners]
     scaling = trainer.precision_plugin.state_dict()
     vars(trainer).update(callbacks=[], accumulate_grad_batches=1)
+    trainer._logger_connector.reset_metrics()  # new dicts: the old ones stay as they are
     loop._results = type(loop._results)(training=True)
     try:
         yield

@@ -93,6 +93,18 @@ def test_a_module_that_returns_no_loss_is_left_alone(tiny, fit):
     assert guard.reason is None
 
 
+@pytest.mark.filterwarnings("ignore:.*training_step.*returned.*None")
+def test_after_a_step_without_a_loss_the_next_is_judged_at_its_end(tiny, fit):
+    class Silent(tiny):
+        def training_step(self, batch, batch_idx):
+            loss = super().training_step(batch, batch_idx)
+            return loss if batch_idx >= 2 else None
+
+    guard = DivergenceGuard(patience=1)
+    fit(Silent(losses=[0.0, 0.0, 5.0, 9.0, 14.0, 16.0]), guard, accumulate_grad_batches=2)
+    assert guard.reason == "loss 15 at step 3 is over 2.0 times the first loss (7)"
+
+
 def test_a_loss_in_a_dict_is_found(tiny, fit):
     class Wordy(tiny):
         def training_step(self, batch, batch_idx):

@@ -44,8 +44,14 @@ def test_the_rate_is_tokens_over_the_seconds_since_the_first_batch(clock, tiny, 
 
 def test_the_recent_rate_is_that_of_the_last_window(clock, tiny, fit):
     meter = Throughput(clock=clock)
-    fit(tiny(clock, [100.0] * 5 + [2.0] * WINDOW), meter, max_steps=5 + WINDOW)
-    assert meter.recent_tokens_per_second == 8 / 2
+    fit(tiny(clock, [100.0] * 5 + [42.0] + [2.0] * (WINDOW - 1)), meter, max_steps=5 + WINDOW)
+    assert meter.recent_tokens_per_second == 8 * WINDOW / (40 + 2 * WINDOW)
+
+
+def test_the_recent_rate_of_a_run_younger_than_the_window_is_its_whole_rate(clock, tiny, fit):
+    meter = Throughput(clock=clock)
+    fit(tiny(clock, [1.0, 3.0]), meter, max_steps=2)
+    assert meter.recent_tokens_per_second == meter.tokens_per_second == 4.0
 
 
 def test_an_accumulated_step_counts_all_its_tokens(clock, tiny, fit):

@@ -114,12 +114,34 @@ def test_validation_during_the_run_is_counted_when_it_ends(clock, validated, fit
     assert (budget.steps, budget.elapsed) == (2, 102.0)
 
 
-def test_validation_before_or_after_the_run_is_not_counted(clock, validated, fit):
+def test_validation_in_the_middle_of_an_accumulated_step_waits_for_its_end(clock, validated, fit):
     module = validated(clock)
+    budget = WallClockBudget(50, clock=clock)
+    fit(
+        module,
+        budget,
+        batches=[BATCH] * 6,
+        val=[BATCH],
+        num_sanity_val_steps=0,
+        val_check_interval=2,
+        accumulate_grad_batches=3,
+    )
+    assert (module.fractions, budget.steps, budget.elapsed) == ([0.0] * 3, 1, 103.0)
+
+
+def test_validation_before_the_run_or_at_its_end_is_not_counted(clock, validated, fit):
     budget = WallClockBudget(4, clock=clock)
-    trainer = fit(module, budget, batches=[BATCH] * 4, val=[BATCH])
-    trainer.validate(module, trainer.val_dataloaders, verbose=False)
+    fit(validated(clock), budget, batches=[BATCH] * 4, val=[BATCH])
     assert (budget.steps, budget.elapsed) == (4, 4.0)
+
+
+def test_validation_after_a_run_that_ended_by_itself_is_not_counted(clock, validated, fit):
+    module = validated(clock)
+    budget = WallClockBudget(4000, clock=clock)
+    trainer = fit(module, budget, batches=[BATCH] * 4, val=[BATCH], max_steps=3)
+    before = budget.elapsed
+    trainer.validate(module, trainer.val_dataloaders, verbose=False)
+    assert budget.elapsed == before
 
 
 def test_a_second_fit_has_the_whole_budget_again(clock, tiny, fit):
@@ -137,6 +159,15 @@ def test_the_order_of_the_callbacks_does_not_matter(clock, tiny, fit):
         fit(tiny(clock), *[budget, meter, DivergenceGuard(), Slow(clock)][::order])
         results.append((budget.steps, budget.elapsed, meter.tokens, meter.tokens_per_second))
     assert results == [(3, 3.0, 24, 8.0)] * 2
+
+
+def test_a_step_in_which_another_callback_ends_the_run_is_counted_in_any_order(clock, tiny, fit):
+    results = []
+    for order in (1, -1):
+        budget = WallClockBudget(10, clock=clock)
+        fit(tiny(clock, losses=[1.0, float("nan")]), *[budget, DivergenceGuard()][::order])
+        results.append((budget.steps, budget.elapsed))
+    assert results == [(2, 2.0)] * 2
 
 
 def test_warm_up_is_timed_apart_and_counts_no_step(clock, tiny, fit):

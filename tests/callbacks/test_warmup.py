@@ -93,15 +93,30 @@ def test_the_hooks_of_the_module_run_in_warm_up(fit):
     assert seen == [(0, 0.0), (0, 0.0), (0, 0.0), (1, 0.5)]
 
 
-def test_each_warm_up_batch_is_a_step_also_when_the_run_accumulates(fit):
-    steps = []
+def test_each_warm_up_batch_is_a_step_with_its_own_gradient_also_when_the_run_accumulates(tiny, fit):
+    gradients = []
 
-    class Counting(Rich):
+    class Frozen(tiny):
         def on_before_optimizer_step(self, optimizer) -> None:
-            steps.append(len(optimizer.state))
+            gradients.append(self.net.weight.grad.flatten().tolist())
 
-    fit(Counting(), StepBudget(1, [RANDOM, RANDOM]), accumulate_grad_batches=3)
-    assert len(steps) == 3
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.0)
+
+    fit(Frozen(), StepBudget(1, [RANDOM, RANDOM]), batches=[RANDOM] * 3, accumulate_grad_batches=3)
+    assert gradients[0] == gradients[1] == pytest.approx(gradients[2])
+
+
+def test_what_is_logged_in_warm_up_does_not_show_in_the_metrics(fit):
+    left = [True, True, False]
+
+    class Talkative(Rich):
+        def on_after_backward(self) -> None:
+            if left.pop(0):
+                self.log("only in warm-up", 1.0, on_step=True, on_epoch=True)
+
+    trainer = fit(Talkative(), StepBudget(1, [RANDOM, RANDOM]))
+    assert set(trainer.callback_metrics) == {"loss"}
 
 
 def test_warm_up_batches_pass_through_the_transfer_hooks(fit):
@@ -132,8 +147,12 @@ def test_warm_up_of_a_module_that_optimizes_by_hand_is_refused(fit):
 
 @pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended")
 def test_a_fit_resumed_in_mid_epoch_warms_up_too(clock, tiny, fit, tmp_path):
-    trainer = fit(tiny(clock), batches=[ONES] * 4, max_steps=2)
-    trainer.save_checkpoint(tmp_path / "half.ckpt")
+    class SaveSecond(pl.Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+            if batch_idx == 1:
+                trainer.save_checkpoint(tmp_path / "half.ckpt")
+
+    fit(tiny(clock), SaveSecond(), batches=[ONES] * 4, max_epochs=1)
     budget = WallClockBudget(5, [RANDOM] * 3, clock=clock)
     fit(tiny(clock), budget, batches=[ONES] * 4, ckpt_path=tmp_path / "half.ckpt")
     assert (budget.warmup_seconds, budget.elapsed) == (3.0, 5.0)
