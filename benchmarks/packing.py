@@ -37,9 +37,7 @@ def measure(name: str, documents: list[np.ndarray], bos: int) -> None:
         for method in ("best-fit", "stream"):
             begin = time.perf_counter()
             flat, starts = flatten(documents, permutation(len(documents), 0), bos)
-            packed = (
-                best_fit(flat, starts, context, bos) if method == "best-fit" else stream(flat, context, bos)
-            )
+            packed = best_fit(flat, starts, context, bos) if method == "best-fit" else stream(flat, context, bos)
             rows = np.ascontiguousarray(packed.rows)
             seconds = time.perf_counter() - begin
             kept, speed = packed.kept / total, total / seconds / 1e6

@@ -45,9 +45,7 @@ class Budget(Callback, ABC):
         self.steps = 0
         self.warmup_seconds = 0.0
         self._is_warm = False
-        self._began: float | None = (
-            None  # the clock at the first batch; None whenever the budget is not running
-        )
+        self._began: float | None = None  # the clock at the first batch; None whenever the budget is not running
         self._between_steps = True
         self._global_step = 0
 

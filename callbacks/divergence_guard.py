@@ -37,9 +37,7 @@ class DivergenceGuard(Callback):
         if not factor > 1:  # written so that NaN is refused too
             raise ValueError(f"`DivergenceGuard(factor={factor!r})`: expected a number over 1.")
         if patience < 1:
-            raise ValueError(
-                f"`DivergenceGuard(patience={patience!r})`: expected a number of steps, at least 1."
-            )
+            raise ValueError(f"`DivergenceGuard(patience={patience!r})`: expected a number of steps, at least 1.")
         self.factor = factor
         self.patience = patience
         self._reset()
@@ -87,6 +85,4 @@ class DivergenceGuard(Callback):
         self._steps_over = self._steps_over + 1 if is_over else 0
         if self._steps_over < self.patience:
             return None
-        return (
-            f"loss {loss:.4g} at step {step} is over {self.factor} times the first loss ({self._first:.4g})"
-        )
+        return f"loss {loss:.4g} at step {step} is over {self.factor} times the first loss ({self._first:.4g})"

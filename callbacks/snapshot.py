@@ -70,9 +70,7 @@ class _Memory:
     """Remembers objects, each once, however often it is met."""
 
     def __init__(self) -> None:
-        self._restores: dict[
-            int, Restore
-        ] = {}  # by id(); each keeps its object alive, so no id is used twice
+        self._restores: dict[int, Restore] = {}  # by id(); each keeps its object alive, so no id is used twice
         self._storages: dict[tuple[str, int], Restore] = {}  # by device and address
 
     def remember(self, value: Any) -> Restore:

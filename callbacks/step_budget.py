@@ -26,9 +26,7 @@ class StepBudget(Budget):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if steps < 1:
-            raise ValueError(
-                f"`StepBudget(steps={steps!r})`: expected a whole number of optimizer steps, at least 1."
-            )
+            raise ValueError(f"`StepBudget(steps={steps!r})`: expected a whole number of optimizer steps, at least 1.")
         super().__init__(warmup_batches, clock)
         self.total_steps = steps
 

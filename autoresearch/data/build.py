@@ -114,9 +114,7 @@ class Build:
             shards.append(self._write_shard(split, len(shards), ids, after, tokenizer.bos))
         return self._summary(split, shards)
 
-    def _tokenised_shards(
-        self, wanted: np.ndarray, tokenizer: Tokenizer
-    ) -> Iterator[tuple[list[np.ndarray], int]]:
+    def _tokenised_shards(self, wanted: np.ndarray, tokenizer: Tokenizer) -> Iterator[tuple[list[np.ndarray], int]]:
         """Yield the tokens of the wanted documents, shard by shard, and the index of the document after."""
         ids: list[np.ndarray] = []
         tokens = after = 0
@@ -131,9 +129,7 @@ class Build:
         if ids:
             yield ids, after
 
-    def _write_shard(
-        self, split: str, number: int, ids: list[np.ndarray], after: int, bos: int
-    ) -> dict[str, Any]:
+    def _write_shard(self, split: str, number: int, ids: list[np.ndarray], after: int, bos: int) -> dict[str, Any]:
         context = self.settings.context
         flat, starts = flatten(ids, permutation(len(ids), ORDER_SEED, number), bos)
         total = len(flat) - len(ids)

@@ -112,9 +112,7 @@ def _file_parts(files: list[Path], settings: DataSettings, home: Path, *, whole:
     return tuple(Part(file.name, _reader(file, settings, home, whole=whole)) for file in files)
 
 
-def _reader(
-    file: Path, settings: DataSettings, home: Path, *, whole: bool
-) -> Callable[[], Iterator[Document]]:
+def _reader(file: Path, settings: DataSettings, home: Path, *, whole: bool) -> Callable[[], Iterator[Document]]:
     if file.suffix == ".txt":
         return partial(read_txt, file, whole=whole)
     if file.suffix == ".jsonl":

@@ -63,9 +63,7 @@ class Dataset:
             dataset.train_rows()
             dataset.val_rows()
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{path / META} is damaged ({error!r}); delete {path} and prepare it again"
-            ) from error
+            raise DataError(f"{path / META} is damaged ({error!r}); delete {path} and prepare it again") from error
         return dataset
 
     def train_rows(self, context: int | None = None) -> list[np.ndarray]:
@@ -116,9 +114,7 @@ def load_array(path: Path, shape: Sequence[int], dtype: type[np.generic]) -> np.
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path} is missing or damaged ({error}); delete {path.parent} and prepare it again"
-        ) from error
+        raise DataError(f"{path} is missing or damaged ({error}); delete {path.parent} and prepare it again") from error
     if array.shape != tuple(shape) or array.dtype != dtype:
         raise DataError(
             f"{path} holds {array.dtype} {array.shape}, expected {np.dtype(dtype)} {tuple(shape)}; "

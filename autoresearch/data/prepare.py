@@ -54,9 +54,7 @@ def prepare(settings: DataSettings, home: Path | None = None, report: Progress |
             # Two bytes a token; a token is a byte at 256, and at least three or so in any larger vocabulary.
             needed = 2 * text if settings.vocab_size == 256 else text
             if plan.repaired:
-                progress.note(
-                    f"{plan.repaired} documents held bytes that are not UTF-8 text; each became U+FFFD"
-                )
+                progress.note(f"{plan.repaired} documents held bytes that are not UTF-8 text; each became U+FFFD")
             partial = path.with_name(path.name + ".partial")
             Build(settings, corpus, plan, partial, progress).run(path.name)
             if path.exists():  # without a meta.json it is no dataset: somebody deleted a part of it
@@ -74,9 +72,7 @@ def dataset_path(settings: DataSettings, home: Path | None = None) -> Path:
 
 
 def _folder(settings: DataSettings, corpus: Corpus, home: Path) -> Path:
-    column = (
-        "" if settings.text_column == DataSettings.text_column else f"-{quote(settings.text_column, safe='')}"
-    )
+    column = "" if settings.text_column == DataSettings.text_column else f"-{quote(settings.text_column, safe='')}"
     return home / "data" / f"{corpus.name}{column}-v{settings.vocab_size}-c{settings.context}"
 
 

@@ -39,8 +39,7 @@ class DataSettings:
     def __post_init__(self) -> None:
         if not MIN_VOCAB <= self.vocab_size <= MAX_VOCAB:
             raise DataError(
-                f"vocabulary size {self.vocab_size} is out of range: expected {MIN_VOCAB} (plain bytes) "
-                f"to {MAX_VOCAB}"
+                f"vocabulary size {self.vocab_size} is out of range: expected {MIN_VOCAB} (plain bytes) to {MAX_VOCAB}"
             )
         if self.context < 2:
             raise DataError(f"context {self.context} is too short: expected at least 2 tokens")

@@ -80,10 +80,7 @@ def survey(corpus: Corpus, progress: Progress) -> Plan:
     size = np.asarray(sizes, dtype=np.int64)
     pins = np.asarray(pinned, dtype=bool) if any(part.held_out for part in corpus.parts) else None
     assigned = assign(table, size, pins, corpus.name)
-    texts = {
-        name: hashlib.sha256(table[assigned == code].tobytes()).hexdigest()
-        for code, name in enumerate(SPLITS)
-    }
+    texts = {name: hashlib.sha256(table[assigned == code].tobytes()).hexdigest() for code, name in enumerate(SPLITS)}
     return Plan(assigned, size, tuple(parts), texts, repaired)
 
 

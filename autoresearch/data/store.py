@@ -78,9 +78,7 @@ def explained_os_errors(folder: Path, needed: Callable[[], int]) -> Iterator[Non
         if isinstance(error, DataError):
             raise
         where = cause.filename or folder
-        raise DataError(
-            f"cannot use {where}: {cause.strerror or cause}; check the path and its permissions"
-        ) from error
+        raise DataError(f"cannot use {where}: {cause.strerror or cause}; check the path and its permissions") from error
 
 
 def _os_error(error: BaseException | None) -> OSError | None:

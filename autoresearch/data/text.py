@@ -16,9 +16,7 @@ from pathlib import Path
 from autoresearch.errors import DataError
 
 END_OF_TEXT = b"<|endoftext|>"
-MIN_DOCUMENT_BYTES = (
-    1_000  # passages of a blank-line separated file are merged until they have about this length
-)
+MIN_DOCUMENT_BYTES = 1_000  # passages of a blank-line separated file are merged until they have about this length
 _BLANK_LINES = re.compile(rb"\n[ \t\r]*\n\s*")
 
 
@@ -54,9 +52,7 @@ def read_txt(path: Path, *, whole: bool) -> Iterator[Document]:
         yield from_bytes(path.read_bytes())
     elif path.stat().st_size:  # an empty file cannot be mapped
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            for start, stop in (
-                _end_of_text_spans(data) if data.find(END_OF_TEXT) >= 0 else _passage_spans(data)
-            ):
+            for start, stop in _end_of_text_spans(data) if data.find(END_OF_TEXT) >= 0 else _passage_spans(data):
                 yield from_bytes(data[start:stop])
 
 
@@ -107,9 +103,7 @@ def checked_text(value: object, column: str, where: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise DataError(
-            f"{where}: column {column!r} holds {type(value).__name__}, expected text; choose --text-column"
-        )
+        raise DataError(f"{where}: column {column!r} holds {type(value).__name__}, expected text; choose --text-column")
     return value
 
 

@@ -63,9 +63,7 @@ class Tokenizer:
         import rustbpe
 
         trainer = rustbpe.Tokenizer()
-        trainer.train_from_iterator(
-            (part for text in texts for part in _slices(text)), ordinary, pattern=PATTERN
-        )
+        trainer.train_from_iterator((part for text in texts for part in _slices(text)), ordinary, pattern=PATTERN)
         ranks = [bytes(token) for token, _ in sorted(trainer.get_mergeable_ranks(), key=lambda pair: pair[1])]
         if len(ranks) < ordinary:
             raise DataError(
@@ -119,9 +117,7 @@ class Tokenizer:
             stored = json.loads(path.read_bytes())
             return cls([base64.b64decode(token) for token in stored["tokens"]], stored["pattern"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"cannot read the tokenizer {path}: {error}; run autoresearch prepare again"
-            ) from error
+            raise DataError(f"cannot read the tokenizer {path}: {error}; run autoresearch prepare again") from error
 
     def _as_json(self) -> dict[str, Any]:
         tokens = [base64.b64encode(token).decode() for token in self.ranks]

@@ -40,7 +40,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="autoresearch")
 def cli() -> None:
-    """Autonomous research on small language models.
+    r"""Autonomous research on small language models.
 
     \b
     autoresearch prepare        # once; `train` does it by itself for the built-in corpus

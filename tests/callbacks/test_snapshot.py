@@ -122,9 +122,7 @@ def test_optimizer_state_that_was_there_comes_back_byte_for_byte(net, adam):
         train(net, adam)
         assert tensor_bytes(moments) != before
     assert tensor_bytes(moments) == before
-    assert [id(value) for state in adam.state.values() for value in state.values()] == [
-        id(m) for m in moments
-    ]
+    assert [id(value) for state in adam.state.values() for value in state.values()] == [id(m) for m in moments]
 
 
 @pytest.mark.parametrize("lr", [0.1, torch.tensor(0.1)], ids=["float", "tensor"])

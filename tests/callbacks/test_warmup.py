@@ -71,9 +71,7 @@ def test_training_is_bit_identical_with_and_without_warm_up(fit, options):
 
 def test_a_loss_scale_that_warm_up_changed_comes_back(fit):
     def plugin() -> MixedPrecision:
-        return MixedPrecision(
-            "16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2)
-        )
+        return MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2))
 
     with_warm_up, without = plugin(), plugin()
     fit(Rich(), StepBudget(3, [RANDOM, RANDOM, RANDOM]), plugins=[with_warm_up])

@@ -30,9 +30,7 @@ def climbmix(tmp_path: Path) -> Path:
     """A folder laid out like the climbmix repository, cut to two training files and the pinned one."""
     clone = tmp_path / "climbmix"
     for number in (0, 1, 6542):
-        write_parquet(
-            clone / f"shard_{number:05}.parquet", [f"shard {number} text {row}" for row in range(3)]
-        )
+        write_parquet(clone / f"shard_{number:05}.parquet", [f"shard {number} text {row}" for row in range(3)])
     return clone
 
 
@@ -141,9 +139,7 @@ def test_a_hub_that_cannot_be_reached_is_one_line(tmp_path: Path) -> None:
     assert run.stderr == ""
 
 
-@pytest.mark.parametrize(
-    "source", ["no-such-thing", "missing.txt", "data/missing.jsonl", "/no/such/folder", "a:b", ""]
-)
+@pytest.mark.parametrize("source", ["no-such-thing", "missing.txt", "data/missing.jsonl", "/no/such/folder", "a:b", ""])
 def test_a_source_that_is_nothing_is_told_with_what_could_be(home: Path, source: str) -> None:
     with pytest.raises(DataError, match=r"no corpus .*: expected builtin, climbmix"):
         open_corpus(DataSettings(source), home)
@@ -171,6 +167,4 @@ def test_a_copied_folder_is_the_same_corpus(corpus: Path, home: Path, tmp_path: 
     copy.mkdir(parents=True)
     for file in corpus.iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
-    assert (
-        open_corpus(DataSettings(str(copy)), home).name == open_corpus(DataSettings(str(corpus)), home).name
-    )
+    assert open_corpus(DataSettings(str(copy)), home).name == open_corpus(DataSettings(str(corpus)), home).name

@@ -13,9 +13,7 @@ from autoresearch.errors import DataError
 
 
 def test_rows_are_one_longer_than_the_context(dataset: Dataset) -> None:
-    assert {
-        rows.shape[1] for rows in [*dataset.train_rows(), dataset.val_rows(), open_test_rows(dataset)]
-    } == {65}
+    assert {rows.shape[1] for rows in [*dataset.train_rows(), dataset.val_rows(), open_test_rows(dataset)]} == {65}
 
 
 def test_rows_are_memory_maps_of_two_byte_ids(dataset: Dataset) -> None:
@@ -47,18 +45,14 @@ def test_a_shorter_context_keeps_the_order_of_the_text(dataset: Dataset) -> None
 
 def test_train_rows_of_a_shorter_context_hold_the_same_tokens_without_a_copy(dataset: Dataset) -> None:
     long, short = dataset.train_rows(), dataset.train_rows(32)
-    predicted = [
-        np.sort(np.concatenate([rows[:, 1:].ravel() for rows in shards])) for shards in (long, short)
-    ]
+    predicted = [np.sort(np.concatenate([rows[:, 1:].ravel() for rows in shards])) for shards in (long, short)]
     assert (predicted[0] == predicted[1]).all()
     assert all(isinstance(rows, np.memmap) and rows.base is not None for rows in short)
 
 
 @pytest.mark.parametrize("context", [128, 48, 0, -64])
 def test_a_context_that_does_not_fit_names_both_and_the_command(dataset: Dataset, context: int) -> None:
-    with pytest.raises(
-        DataError, match=rf"context {context} does not divide the 64 .*prepare .* --context {context}"
-    ):
+    with pytest.raises(DataError, match=rf"context {context} does not divide the 64 .*prepare .* --context {context}"):
         dataset.train_rows(context)
 
 

@@ -94,9 +94,7 @@ def test_a_batch_may_take_all_rows() -> None:
 
 @pytest.mark.parametrize("batch_size", [0, 16])
 def test_a_batch_that_the_rows_cannot_fill_is_told(batch_size: int) -> None:
-    with pytest.raises(
-        DataError, match=f"batches of {batch_size} rows from 15 training rows: expected 1 to 15"
-    ):
+    with pytest.raises(DataError, match=f"batches of {batch_size} rows from 15 training rows: expected 1 to 15"):
         TrainBatches(shards(15), batch_size, seed=0)
 
 

@@ -42,9 +42,7 @@ def test_no_document_is_spelled_in_two_splits(dataset: Dataset) -> None:
     assert not (train & val) | (train & test) | (val & test)
 
 
-def test_best_fit_rows_begin_with_bos(
-    settings: DataSettings, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_best_fit_rows_begin_with_bos(settings: DataSettings, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autoresearch.data.settings.BEST_FIT_FROM", 64)
     dataset = prepare(settings, home)
     assert dataset.meta["packing"] == "best-fit"
@@ -74,9 +72,7 @@ def test_the_same_texts_elsewhere_have_the_same_fingerprint(
     assert (moved.val_rows() == dataset.val_rows()).all()
 
 
-def test_json_lines_and_a_table_of_the_same_texts_have_the_same_fingerprint(
-    tmp_path: Path, home: Path
-) -> None:
+def test_json_lines_and_a_table_of_the_same_texts_have_the_same_fingerprint(tmp_path: Path, home: Path) -> None:
     texts = [f"text {number} " * 40 for number in range(60)]
     (tmp_path / "a.jsonl").write_text("".join(f'{{"text": "{text}"}}\n' for text in texts))
     pq.write_table(pa.table({"text": texts}), tmp_path / "b.parquet")
@@ -118,9 +114,7 @@ def test_the_path_is_known_before_the_dataset_is(settings: DataSettings, home: P
 
 
 @pytest.mark.usefixtures("small_stages")
-def test_large_corpora_are_packed_in_shards_that_lose_less_than_a_row_each(
-    settings: DataSettings, home: Path
-) -> None:
+def test_large_corpora_are_packed_in_shards_that_lose_less_than_a_row_each(settings: DataSettings, home: Path) -> None:
     dataset = prepare(settings, home)
     train = dataset.meta["splits"]["train"]
     assert len(dataset.train_rows()) > 3
@@ -146,9 +140,7 @@ def test_plain_bytes_need_257_ids(settings: DataSettings, home: Path) -> None:
     assert dataset.meta["splits"]["train"]["tokens"] == dataset.meta["splits"]["train"]["bytes"]
 
 
-def test_the_tokenizer_learns_from_the_train_split_alone(
-    corpus: Path, settings: DataSettings, home: Path
-) -> None:
+def test_the_tokenizer_learns_from_the_train_split_alone(corpus: Path, settings: DataSettings, home: Path) -> None:
     dataset = prepare(settings, home)
     folder = home.with_name("train only")
     folder.mkdir()

@@ -96,9 +96,7 @@ def test_finished_stages_are_not_repeated(settings: DataSettings, home: Path) ->
     assert second.events < first.events - 40
 
 
-def test_what_another_recipe_left_unfinished_is_not_used(
-    settings: DataSettings, home: Path, tmp_path: Path
-) -> None:
+def test_what_another_recipe_left_unfinished_is_not_used(settings: DataSettings, home: Path, tmp_path: Path) -> None:
     expected = prepare(settings, tmp_path / "other").fingerprint
     partial = dataset_path(settings, home)
     partial = partial.with_name(partial.name + ".partial")
@@ -122,9 +120,7 @@ def test_nothing_but_the_dataset_stays_in_its_folder(dataset: Dataset) -> None:
     assert [path.name for path in dataset.path.parent.iterdir() if path.suffix != ".lock"] == [dataset.name]
 
 
-def test_a_corpus_that_changes_while_it_is_read_is_noticed(
-    corpus: Path, settings: DataSettings, home: Path
-) -> None:
+def test_a_corpus_that_changes_while_it_is_read_is_noticed(corpus: Path, settings: DataSettings, home: Path) -> None:
     class Change(Log):
         def stage(self, name: str, total: int | None = None) -> None:
             if name == "packing train":
@@ -145,9 +141,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(settings: DataSettings, ho
                 (partial / "test").mkdir()
                 (partial / "test" / "test.npy.tmp").symlink_to("/dev/full")
 
-    with pytest.raises(
-        DataError, match=r"no space left in .*: [\d,.]+ MB free, about [\d,.]+ MB needed"
-    ) as error:
+    with pytest.raises(DataError, match=r"no space left in .*: [\d,.]+ MB free, about [\d,.]+ MB needed") as error:
         prepare(settings, home, Full())
     assert "\n" not in str(error.value)
     log = Log()

@@ -89,9 +89,7 @@ def test_a_damaged_tokenizer_file_is_a_data_error(tmp_path: Path) -> None:
 
 def test_a_batch_is_encoded_like_its_texts() -> None:
     texts = ["the cat", "", "日本語"]
-    assert [ids.tolist() for ids in SMALL.encode_batch(texts)] == [
-        SMALL.encode(text).tolist() for text in texts
-    ]
+    assert [ids.tolist() for ids in SMALL.encode_batch(texts)] == [SMALL.encode(text).tolist() for text in texts]
 
 
 def test_a_run_of_a_million_blanks_is_encoded() -> None:

@@ -23,9 +23,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], env=environment(home), capture_output=True, text=True, check=False
-    )
+    return subprocess.run([*COMMAND, *arguments], env=environment(home), capture_output=True, text=True, check=False)
 
 
 def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -75,9 +73,7 @@ def test_help_shows_the_defaults_of_the_settings() -> None:
 
 
 def test_help_shows_an_example() -> None:
-    assert (
-        "autoresearch prepare my-texts/ --vocab-size 2048" in CliRunner().invoke(prepare, ["--help"]).output
-    )
+    assert "autoresearch prepare my-texts/ --vocab-size 2048" in CliRunner().invoke(prepare, ["--help"]).output
 
 
 def test_the_summary_is_on_stdout_and_the_progress_on_stderr(tmp_path: Path) -> None:

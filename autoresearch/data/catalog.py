@@ -1,0 +1,50 @@
+"""Which prepared dataset a run trains on: the one that was named, or the newest that fits the preset."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from autoresearch.errors import DataError
+
+from .dataset import META, Dataset
+from .home import home as default_home
+from .prepare import prepare
+from .progress import Progress
+from .settings import DataSettings
+
+
+def prepared(home: Path | None = None) -> list[Path]:
+    """The folders of all prepared datasets, newest first."""
+    folder = (home or default_home()) / "data"
+    found = [meta.parent for meta in folder.glob(f"*/{META}") if not meta.parent.name.endswith(".partial")]
+    return sorted(found, key=lambda path: (path / META).stat().st_mtime, reverse=True)
+
+
+def named(name: str, home: Path | None = None) -> Dataset:
+    """Open a dataset by its name in the cache, or by the path of its folder.
+
+    Raises:
+        DataError: There is none; the closest name is suggested.
+    """
+    folders = prepared(home)
+    for path in folders:
+        if path.name == name:
+            return Dataset.open(path)
+    if Path(name).is_dir():
+        return Dataset.open(Path(name).resolve())
+    names = [path.name for path in folders]
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names) or 'none'}"
+    raise DataError(f"there is no prepared dataset {name!r}: {hint} (autoresearch prepare makes one)")
+
+
+def fitting(vocab_size: int, context: int, home: Path | None = None, report: Progress | None = None) -> Dataset:
+    """Open the newest dataset of this vocabulary and context; prepare the built-in corpus where there is none."""
+    wanted = DataSettings(vocab_size=vocab_size, context=context)
+    for path in prepared(home):
+        dataset = Dataset.open(path)
+        made_with = dataset.meta["settings"]
+        if (made_with["vocab_size"], made_with["context"]) == (vocab_size, context):
+            return dataset
+    return prepare(wanted, home, report)

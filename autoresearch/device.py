@@ -1,0 +1,118 @@
+"""The machine: which device, its memory, the precision to train in, and how fast it could be at best."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from autoresearch.errors import InputError
+
+DeviceKind = Literal["cuda", "mps", "cpu"]
+
+# Dense bfloat16 peak in FLOP/s from the vendor's datasheets, by a part of the device's name; the first match counts.
+# (Lightning's own table does not know a plain "NVIDIA H200" and gives figures with sparsity for some boards.)
+_DATASHEET_PEAKS = (
+    ("B200", 2250e12),
+    ("H200", 989.5e12),
+    ("H100 PCIE", 756e12),
+    ("H100 NVL", 835e12),
+    ("H100", 989.5e12),
+    ("A100", 312e12),
+    ("L40S", 362e12),
+    ("L4", 121e12),
+    ("A10G", 70e12),
+    ("A10", 125e12),
+    ("RTX 5090", 209.5e12),
+    ("RTX 4090", 165.2e12),
+    ("RTX 4080", 97.5e12),
+    ("RTX 3090", 71e12),
+)
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a trial trains."""
+
+    kind: DeviceKind
+    name: str
+    memory_bytes: int
+    precision: Literal["bf16-mixed", "32-true"]
+    can_compile: bool  # whether `torch.compile` has what it needs: a C++ compiler, and a backend that is ready
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The torch device; on a machine with several GPUs the current one."""
+        return torch.device("cuda", torch.cuda.current_device()) if self.kind == "cuda" else torch.device(self.kind)
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.memory_bytes / 2**30:.0f} GiB, {self.precision}"
+
+
+def detect(kind: str | None = None) -> Device:
+    """The device asked for, or the best there is.
+
+    Raises:
+        InputError: No such kind of device, or this machine (or this build of torch) has none.
+    """
+    if kind is None:
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if kind == "cuda" and torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(torch.cuda.current_device())
+        precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if properties.major >= 8 else "32-true"
+        return Device("cuda", properties.name, properties.total_memory, precision, _has_compiler())
+    if kind == "mps" and torch.backends.mps.is_available():
+        return Device("mps", "Apple GPU", _system_memory(), "32-true", can_compile=False)
+    if kind == "cpu":
+        precision = "bf16-mixed" if _cpu_multiplies_bf16() else "32-true"
+        return Device("cpu", f"CPU, {torch.get_num_threads()} threads", _system_memory(), precision, _has_compiler())
+    if kind not in ("cuda", "mps", "cpu"):
+        raise InputError(f"there is no device {kind!r}: expected cuda, mps or cpu")
+    raise InputError(
+        f"device {kind!r} is not available here (torch {torch.__version__}); expected cpu, or leave it out"
+    )
+
+
+def peak_flops(device: Device) -> float:
+    """The most FLOP/s that the device could do: from its datasheet, or else measured with large matrix products."""
+    if device.kind == "cuda" and device.precision == "bf16-mixed":
+        for part, peak in _DATASHEET_PEAKS:
+            if part in device.name.upper():
+                return peak
+    return _measured_flops(device)
+
+
+def _measured_flops(device: Device) -> float:
+    size = 1024 if device.kind == "cpu" else 4096
+    dtype = torch.bfloat16 if device.precision == "bf16-mixed" else torch.float32
+    matrix = torch.randn(size, size, device=device.torch_device).to(dtype)
+    best = 0.0
+    for _ in range(5):  # the first one or two warm caches and clocks up
+        started = time.perf_counter()
+        for _ in range(3):
+            product = matrix @ matrix
+        product[0, 0].item()  # waits for the device
+        best = max(best, 3 * 2 * size**3 / (time.perf_counter() - started))
+    return best
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether bfloat16 products run in hardware; emulated they are slower than float32."""
+    can = torch.cpu.get_capabilities()
+    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+
+
+def _has_compiler() -> bool:
+    names = [os.environ["CXX"]] if "CXX" in os.environ else ["g++", "clang++", "c++", "cl"]
+    return any(shutil.which(name) for name in names)
+
+
+def _system_memory() -> int:
+    if sys.platform == "win32":
+        return 0
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,197 @@
+"""`autoresearch train`: one run by hand, with a live progress line on stderr and the summary on stdout."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from autoresearch.data import catalog
+from autoresearch.data.dataset import Dataset
+from autoresearch.data.progress import Progress as ProgressBars
+from autoresearch.device import Device, detect
+from autoresearch.errors import InputError
+from autoresearch.knobs import KnobValue, resolve
+from autoresearch.presets import PRESETS, Preset, preset_for, preset_named
+from autoresearch.progress import Progress
+from autoresearch.revision import load, package_source, preset_of, read_source, with_defaults
+from autoresearch.trial import TrialResult, TrialSettings, run_trial
+
+from .prepare import progress_on_stderr
+
+
+@click.command()
+@click.option("--preset", metavar="NAME", help=f"One of {', '.join(PRESETS)}.  [default: by the device]")
+@click.option("--device", metavar="KIND", help="cuda, mps or cpu.  [default: the best there is]")
+@click.option("--budget", type=float, metavar="SECONDS", help="Training time.  [default: 300, on a CPU 60]")
+@click.option("--steps", type=int, metavar="N", help="A budget of N optimizer steps instead of seconds.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KNOB=VALUE", help="Set a knob, as in depth=4; repeatable."
+)
+@click.option("--source", type=click.Path(path_type=Path), metavar="FILE", help="Your own train.py.")
+@click.option("--data", metavar="NAME", help="A prepared dataset: its name or folder.  [default: the newest that fits]")
+@click.option("--context", type=int, metavar="TOKENS", help="Tokens a row, at most those of the dataset.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights and the order of the data.")
+@click.option("--compile/--no-compile", "compiled", default=True, show_default=True, help="Use torch.compile.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def train(
+    preset: str | None,
+    device: str | None,
+    budget: float | None,
+    steps: int | None,
+    assignments: tuple[str, ...],
+    source: Path | None,
+    data: str | None,
+    context: int | None,
+    seed: int,
+    compiled: bool,
+    as_json: bool,
+) -> None:
+    r"""Train a GPT once for the budget and print val_bpb.
+
+    The budget counts training alone: start-up and compilation come before it, the evaluation after it. With nothing
+    prepared yet, the built-in corpus is prepared first.
+
+    \b
+    autoresearch train
+    autoresearch train --budget 20 --set depth=3 --set matrix_lr=0.02
+    autoresearch train --source my_train.py --seed 1 --json
+    """
+    _check_numbers(budget, steps, context, seed)
+    machine = detect(device)
+    chosen = preset_named(preset) if preset else preset_for(machine)
+    _tell("device", str(machine))
+    _tell("preset", f"{chosen.name}, for {chosen.machine}")
+    with progress_on_stderr() as bars:
+        dataset = _dataset(data, chosen, context, bars)
+    _tell("data", f"{dataset.name}, fingerprint {dataset.fingerprint[:12]}")
+    with _source_file(source, chosen) as path, _progress_line() as report:
+        values = resolve(load(path).knobs, assignments)
+        _tell("knobs", " ".join(f"{name}={value}" for name, value in values.items()))
+        settings = TrialSettings(
+            source=path,
+            values=values,
+            dataset=dataset,
+            device=machine,
+            seconds=budget or chosen.budget_seconds,
+            steps=steps,
+            seed=seed,
+            eval_tokens=chosen.eval_tokens,
+            context=context,
+            compiled=_can_compile(machine, compiled),
+        )
+        result = run_trial(settings, report)
+    click.echo(as_json_text(result, settings, chosen) if as_json else summary(result, values))
+
+
+def summary(result: TrialResult, values: Mapping[str, KnobValue]) -> str:
+    """The result in the lines, and under the names, that karpathy/autoresearch prints."""
+    lines = {
+        "val_bpb": f"{result.val_bpb:.6f}",
+        "training_seconds": f"{result.training_seconds:.1f}",
+        "total_seconds": f"{result.total_seconds:.1f}",
+        "peak_vram_mb": f"{result.peak_memory_bytes / 2**20:.1f}",
+        "mfu_percent": "unknown" if result.mfu_percent is None else f"{result.mfu_percent:.2f}",
+        "total_tokens_M": f"{result.tokens / 1e6:.1f}",
+        "num_steps": str(result.steps),
+        "num_params_M": f"{result.parameters / 1e6:.1f}",
+        "depth": str(values.get("depth", "unknown")),
+    }
+    return "\n".join(["---", *(f"{name + ':':<17} {value}" for name, value in lines.items())])
+
+
+def as_json_text(result: TrialResult, settings: TrialSettings, preset: Preset) -> str:
+    """The whole result, with what it takes to repeat it."""
+    about = {
+        "preset": preset.name,
+        "device": str(settings.device),
+        "data": settings.dataset.name,
+        "fingerprint": settings.dataset.fingerprint,
+        "knobs": dict(settings.values),
+    }
+    return json.dumps(dataclasses.asdict(result) | about, indent=2)
+
+
+def _check_numbers(budget: float | None, steps: int | None, context: int | None, seed: int) -> None:
+    if budget is not None and steps is not None:
+        raise InputError("--budget and --steps exclude each other: give seconds or optimizer steps")
+    if budget is not None and not 0 < budget < math.inf:
+        raise InputError(f"--budget is {budget}: expected a number of seconds over 0")
+    if steps is not None and steps < 1:
+        raise InputError(f"--steps is {steps}: expected at least 1")
+    if context is not None and context < 1:
+        raise InputError(f"--context is {context}: expected at least 1")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"--seed is {seed}: expected 0 to {2**32 - 1}")
+
+
+def _dataset(name: str | None, preset: Preset, context: int | None, bars: ProgressBars) -> Dataset:
+    if name:
+        return catalog.named(name)
+    return catalog.fitting(preset.vocab_size, preset.context, report=bars)
+
+
+@contextmanager
+def _source_file(source: Path | None, preset: Preset) -> Iterator[Path]:
+    """The file to run: the user's as it is, unless its defaults are for another preset's machine."""
+    text = read_source(source) if source else package_source()
+    written_for = preset_of(text)
+    if source and written_for in (None, preset.name):
+        yield source.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="autoresearch-") as folder:
+        path = Path(folder) / (source.name if source else "train.py")
+        path.write_text(with_defaults(text, preset.defaults, preset.ranges, preset.name), encoding="utf-8")
+        if source and preset.knobs:
+            _tell(
+                "source",
+                f"{source}, with the {preset.name} preset's {', '.join(preset.knobs)} for {written_for}'s",
+            )
+        yield path
+
+
+def _can_compile(device: Device, wanted: bool) -> bool:
+    if wanted and not device.can_compile:
+        _tell("compile", "off: no C++ compiler was found (training will be slower)")
+    return wanted and device.can_compile
+
+
+@contextmanager
+def _progress_line() -> Iterator[Callable[[Progress], None]]:
+    """One line that rewrites itself on a terminal; elsewhere a line for each tenth of the budget."""
+    live = sys.stderr.isatty()
+    tenths = 0
+
+    def report(progress: Progress) -> None:
+        nonlocal tenths
+        if live:
+            click.echo(f"\r\x1b[K{_line(progress)}", err=True, nl=False)
+        elif int(10 * progress.fraction) > tenths:
+            tenths = int(10 * progress.fraction)
+            click.echo(_line(progress), err=True)
+
+    try:
+        yield report
+    finally:
+        if live:
+            click.echo(err=True)
+
+
+def _line(progress: Progress) -> str:
+    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    mfu = "" if progress.mfu_percent is None else f"  MFU {progress.mfu_percent:.1f} %"
+    return (
+        f"{progress.fraction:4.0%}  step {progress.step}  loss {progress.loss:.4f}  "
+        f"{progress.tokens_per_second:,.0f} tokens/s{mfu}  {minutes}:{seconds:02d} left"
+    )
+
+
+def _tell(name: str, what: str) -> None:
+    click.echo(f"{name:<8} {what}", err=True)
