@@ -80,7 +80,8 @@ def resolve(knobs: Mapping[str, Knob], assignments: Iterable[str]) -> dict[str, 
             hint = f"did you mean {close[0]!r}?" if close else f"the knobs are {', '.join(knobs)}"
             raise KnobError(f"there is no knob {name!r}: {hint}")
         values[name] = _parse(knobs[name], text)
-        check(knobs[name], values[name])
+    for name, value in values.items():
+        check(knobs[name], value)
     return values
 
 

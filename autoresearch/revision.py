@@ -29,6 +29,7 @@ from autoresearch.errors import AutoresearchError, RevisionError, TrialError
 from autoresearch.knobs import Knob, KnobValue, knobs_of
 
 _MODULE_NAME = "autoresearch_candidate"  # one revision is loaded in a process
+_HARNESS_KNOBS = ("device_batch_size", "total_batch_size")  # the harness makes the batches, so it must know them
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,11 @@ def load(path: Path) -> Revision:
     for name in ("Hyperparameters", "GPT"):
         if not isinstance(getattr(module, name, None), type):
             raise RevisionError(f"{path.name} must define a class {name}")
-    return Revision(path, module.Hyperparameters, module.GPT, knobs_of(module.Hyperparameters))
+    knobs = knobs_of(module.Hyperparameters)
+    for name in _HARNESS_KNOBS:
+        if name not in knobs or knobs[name].kind is not int:
+            raise RevisionError(f"{path.name} must declare the knob {name}, an int: the harness makes the batches")
+    return Revision(path, module.Hyperparameters, module.GPT, knobs)
 
 
 def _parse(source: str) -> ast.Module:
@@ -186,6 +191,8 @@ def candidate_failures(path: Path, failure: type[AutoresearchError]) -> Iterator
 
 
 def _first_line(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return error.msg  # str(error) names the line a second time
     return (str(error).strip() or "no message").splitlines()[0]
 
 

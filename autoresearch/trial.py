@@ -6,6 +6,7 @@ import gc
 import logging
 import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,6 +114,11 @@ def run_trial(settings: TrialSettings, report: Callable[[Progress], None] | None
 
 def _accumulation(revision: Revision, settings: TrialSettings) -> int:
     """How many batches of the device make one optimizer step."""
+    if settings.values.keys() != revision.knobs.keys():
+        difference = ", ".join(sorted(settings.values.keys() ^ revision.knobs.keys()))
+        raise KnobError(
+            f"the values and the knobs of {settings.source.name} differ in {difference}: give one value each"
+        )
     for name, value in settings.values.items():
         check(revision.knobs[name], value)
     context = settings.context or settings.dataset.context
@@ -179,7 +185,9 @@ def _fit(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    with _garbage_frozen(), _interruptible(trainer):
+    with _garbage_frozen(), _interruptible(trainer), warnings.catch_warnings():
+        # Lightning 2.6 calls what torch 2.13 deprecates; nobody who watches a trial can do anything about it.
+        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
         trainer.fit(model, batches)
     if guard.reason is not None:
         raise TrialError(f"the run diverged: {guard.reason}")

@@ -10,7 +10,7 @@ from autoresearch.errors import DataError
 from .dataset import META, Dataset
 from .home import home as default_home
 from .prepare import prepare
-from .progress import Progress
+from .progress import Progress, Silent
 from .settings import DataSettings
 
 
@@ -41,10 +41,16 @@ def named(name: str, home: Path | None = None) -> Dataset:
 
 def fitting(vocab_size: int, context: int, home: Path | None = None, report: Progress | None = None) -> Dataset:
     """Open the newest dataset of this vocabulary and context; prepare the built-in corpus where there is none."""
-    wanted = DataSettings(vocab_size=vocab_size, context=context)
+    others = []
     for path in prepared(home):
         dataset = Dataset.open(path)
         made_with = dataset.meta["settings"]
         if (made_with["vocab_size"], made_with["context"]) == (vocab_size, context):
             return dataset
-    return prepare(wanted, home, report)
+        others.append(dataset.name)
+    progress = report or Silent()
+    wanted = f"vocabulary {vocab_size} and context {context}"
+    if others:
+        progress.note(f"no prepared dataset has {wanted}; --data takes another, such as {others[0]}")
+    progress.note(f"preparing the built-in corpus with {wanted}")
+    return prepare(DataSettings(vocab_size=vocab_size, context=context), home, progress)

@@ -14,23 +14,16 @@ from autoresearch.data.dataset import Dataset
 from autoresearch.data.prepare import DataSettings
 from autoresearch.data.prepare import prepare as prepare_dataset
 from autoresearch.data.progress import Progress
+from autoresearch.device import detect
 from autoresearch.errors import DataError
+from autoresearch.presets import preset_for, preset_named
 
 
 @click.command()
 @click.argument("source", required=False)
-@click.option(
-    "--vocab-size",
-    type=int,
-    show_default=str(DataSettings.vocab_size),
-    help="Ids of the tokenizer; 256 means plain bytes.",
-)
-@click.option(
-    "--context",
-    type=int,
-    show_default=str(DataSettings.context),
-    help="Tokens that a model sees at once.",
-)
+@click.option("--preset", metavar="NAME", help="Whose vocabulary and context.  [default: by the device]")
+@click.option("--vocab-size", type=int, help="Ids of the tokenizer; 256 means plain bytes.  [default: the preset's]")
+@click.option("--context", type=int, help="Tokens that a model sees at once.  [default: the preset's]")
 @click.option(
     "--text-column",
     show_default=DataSettings.text_column,
@@ -44,6 +37,7 @@ from autoresearch.errors import DataError
 )
 def prepare(
     source: str | None,
+    preset: str | None,
     vocab_size: int | None,
     context: int | None,
     text_column: str | None,
@@ -64,10 +58,11 @@ def prepare(
     """
     if shards is not None and (source or DataSettings.source).partition(":")[0] != "climbmix":
         raise DataError("--shards chooses files of climbmix: leave it away, or prepare climbmix")
+    chosen = preset_named(preset) if preset else preset_for(detect())
     given: dict[str, Any] = {
         "source": source,
-        "vocab_size": vocab_size,
-        "context": context,
+        "vocab_size": chosen.vocab_size if vocab_size is None else vocab_size,
+        "context": chosen.context if context is None else context,
         "text_column": text_column,
         "shards": shards,
     }

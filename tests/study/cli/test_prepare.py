@@ -63,12 +63,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_help_shows_the_defaults_of_the_settings() -> None:
     text = CliRunner().invoke(prepare, ["--help"]).output
-    for default in (
-        DataSettings.vocab_size,
-        DataSettings.context,
-        DataSettings.text_column,
-        DataSettings.shards,
-    ):
+    for default in (DataSettings.text_column, DataSettings.shards):
         assert re.search(rf"default:\s+\({default}\)", text)
 
 

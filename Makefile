@@ -1,0 +1,35 @@
+# Two commands do everything on a fresh machine with Python 3.11 or later and a C++ compiler:
+#
+#     make demo    train a GPT on the built-in corpus for a minute and print val_bpb
+#     make test    lint, types and all tests
+#
+# Both make .venv first. uv users: uv venv && uv pip install --torch-backend=auto -c constraints.txt -e '.[dev]'
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+
+.PHONY: demo test install clean
+.DELETE_ON_ERROR:
+
+demo: install
+	$(BIN)/autoresearch train
+
+test: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+install: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "autoresearch needs Python 3.11 or later, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	sh install_torch.sh $(BIN)/python
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV)

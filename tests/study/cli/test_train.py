@@ -1,0 +1,134 @@
+"""`autoresearch train` as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autoresearch.data.dataset import Dataset
+from autoresearch.revision import package_source
+
+COMMAND = [sys.executable, "-c", "from autoresearch.study.cli import main; main()", "train"]
+TINY = ["--device", "cpu", "--no-compile", "--steps", "2", "--set", "total_batch_size=512"]
+SUMMARY = [
+    "val_bpb",
+    "training_seconds",
+    "total_seconds",
+    "peak_vram_mb",
+    "mfu_percent",
+    "total_tokens_M",
+    "num_steps",
+    "num_params_M",
+    "depth",
+]
+
+
+@pytest.fixture
+def run(tiny_dataset: Dataset, tiny_home: Path):
+    def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*COMMAND, "--data", tiny_dataset.name, *TINY, *arguments]
+        environment = {**os.environ, "AUTORESEARCH_HOME": str(tiny_home)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    return start
+
+
+@pytest.mark.slow
+def test_it_ends_with_the_summary(run) -> None:
+    done = run()
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[0] == "---"
+    assert [line.partition(":")[0] for line in lines[1:]] == SUMMARY
+    assert re.fullmatch(r"val_bpb: +\d\.\d{6}", lines[1])
+
+
+@pytest.mark.slow
+def test_json_says_all_that_it_takes_to_repeat_the_run(run, tiny_dataset: Dataset) -> None:
+    result = json.loads(run("--json", "--seed", "3", "--set", "depth=1").stdout)
+    assert (result["seed"], result["steps"], result["knobs"]["depth"], result["preset"]) == (3, 2, 1, "cpu")
+    assert result["fingerprint"] == tiny_dataset.fingerprint
+
+
+@pytest.mark.slow
+def test_stderr_names_device_preset_data_and_knobs(run) -> None:
+    words = [line.split()[0] for line in run().stderr.splitlines()]
+    assert words[:4] == ["device", "preset", "data", "knobs"]
+
+
+@pytest.mark.slow
+def test_a_source_of_one_s_own_runs_as_it_is(run, tmp_path: Path) -> None:
+    mine = tmp_path / "my_train.py"
+    mine.write_text(package_source().replace('PRESET = "full"', 'PRESET = "cpu"').replace("] = 8\n", "] = 4\n"))
+    sizes = ["--set", "aspect_ratio=32", "--set", "head_dim=64", "--set", "device_batch_size=32"]
+    done = run("--source", str(mine), *sizes, "--set", "total_batch_size=65536", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["knobs"]["depth"] == 4
+
+
+@pytest.mark.slow
+def test_a_source_for_another_machine_gets_this_preset_s_sizes_and_says_so(run, tmp_path: Path) -> None:
+    mine = tmp_path / "my_train.py"
+    mine.write_text(package_source())
+    done = run("--source", str(mine))
+    assert "my_train.py, with the cpu preset's depth" in done.stderr
+    assert re.search(r"depth: +2$", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "dept=4"], "there is no knob 'dept': did you mean 'depth'?"),
+        (["--set", "depth=400"], "knob 'depth' is 400, expected 1 to 6"),
+        (["--set", "device_batch_size=32"], "total_batch_size 512 is no multiple of device_batch_size x context"),
+        (["--context", "64"], "context 64 does not divide the 32 of the prepared dataset"),
+        (["--data", "nothing"], "there is no prepared dataset 'nothing'"),
+        (["--source", "nowhere.py"], "cannot read nowhere.py: No such file or directory"),
+        (["--preset", "huge"], "there is no preset 'huge'"),
+        (["--device", "abacus"], "there is no device 'abacus'"),
+        (["--budget", "10"], "--budget and --steps exclude each other"),
+        (["--steps", "0"], "--steps is 0: expected at least 1"),
+        (["--seed", "-1"], "--seed is -1: expected 0 to 4294967295"),
+        (["--steps", "many"], "Invalid value for '--steps': 'many' is not a valid int"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(run, arguments: list[str], message: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_failing_source_is_one_line_and_exit_code_1(run, tmp_path: Path) -> None:
+    mine = tmp_path / "my_train.py"
+    mine.write_text(package_source().replace("tokens, targets = batch", "raise OSError('gone')  #"))
+    done = run("--source", str(mine))
+    assert done.returncode == 1
+    assert re.fullmatch(r"autoresearch: my_train\.py failed: OSError: gone \(line \d+\)", done.stderr.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_run_with_130_and_one_line(tiny_dataset: Dataset, tiny_home: Path) -> None:
+    command = [*COMMAND, "--data", tiny_dataset.name, *TINY, "--steps", "1000000"]
+    environment = {**os.environ, "AUTORESEARCH_HOME": str(tiny_home)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("knobs"):  # the run is about to begin, or has begun
+            break
+    process.send_signal(signal.SIGINT)
+    out, rest = process.communicate()
+    assert process.returncode == 130
+    assert out == ""
+    assert rest.splitlines()[-1] == "autoresearch: interrupted"
+    assert "Traceback" not in rest
