@@ -12,7 +12,6 @@ is made here once instead of in every `train.py`:
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.util
 from collections.abc import Callable
@@ -23,8 +22,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.varlen import varlen_attn
 
-# The flash-attention packages, best first, with the lowest and highest major compute capability they are built for.
-_FLASH_PACKAGES = (("flash_attn_interface", 9, 9), ("flash_attn", 8, 12))
+
+def _installed(package: str) -> Callable[..., Any] | None:
+    if importlib.util.find_spec(package) is None:
+        return None
+    kernel: Callable[..., Any] = importlib.import_module(package).flash_attn_func
+    return kernel
+
+
+# Looked up here and not at the first call, which may be inside a compiled region.
+_FLASH_3 = _installed("flash_attn_interface")  # Hopper only
+_FLASH_2 = _installed("flash_attn")
 
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
@@ -40,9 +48,10 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
         `(B, T, heads, head_dim)`.
     """
     if q.is_cuda and q.element_size() == 2:  # every fast CUDA kernel wants float16 or bfloat16
-        flash = _flash_kernel(q.device.index)
+        major, _ = torch.cuda.get_device_capability(q.device)
+        flash = _FLASH_3 if _FLASH_3 is not None and major == 9 else _FLASH_2 if major >= 8 else None
         if flash is not None:
-            return flash(q, k, v, window)
+            return _flash(flash, q, k, v, window)
         if window < q.size(1) - 1:
             return _varlen(q, k, v, window)
     return _sdpa(q, k, v, window)
@@ -85,16 +94,6 @@ def _varlen(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     )
     assert isinstance(out, Tensor)  # a pair only where the log-sum-exp is asked for
     return out.view_as(q)
-
-
-@functools.lru_cache(maxsize=8)
-def _flash_kernel(device_index: int) -> Callable[[Tensor, Tensor, Tensor, int], Tensor] | None:
-    """The installed flash-attention package that fits the device, as `f(q, k, v, window)`."""
-    major, _ = torch.cuda.get_device_capability(device_index)
-    for package, lowest, highest in _FLASH_PACKAGES:
-        if lowest <= major <= highest and importlib.util.find_spec(package) is not None:
-            return functools.partial(_flash, importlib.import_module(package).flash_attn_func)
-    return None
 
 
 def _flash(flash_attn_func: Callable[..., Any], q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:

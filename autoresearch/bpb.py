@@ -50,17 +50,19 @@ def score_rows(forward: Callable[[Tensor], Tensor], rows: np.ndarray, token_byte
         TrialError: Logits of another shape, or not finite.
     """
     nats, sizes = [], []
+    # All rows go to the device at once, and row sums stay there to the end: a copy or a look at a result in each batch
+    # would leave a GPU idle.
+    on_device = torch.from_numpy(rows.astype(np.int32)).to(token_bytes.device)
     with torch.no_grad():
-        for start in range(0, len(rows), batch_size):
-            batch = torch.from_numpy(rows[start : start + batch_size].astype(np.int64)).to(token_bytes.device)
-            tokens, targets = batch[:, :-1], batch[:, 1:]
+        for batch in torch.split(on_device, batch_size):
+            tokens, targets = batch[:, :-1].long(), batch[:, 1:].long()
             logits = forward(tokens)
             expected = (*tokens.shape, len(token_bytes))
             if tuple(logits.shape) != expected:
                 raise TrialError(f"logits have shape {tuple(logits.shape)}, expected {expected}")
             target_bytes = token_bytes[targets]  # (B, T)
-            # Row sums stay on the device until the end: a synchronisation a batch would leave a GPU idle.
-            nats.append((token_nats(logits, targets) * (target_bytes > 0)).sum(dim=1))
+            # `where` and not a product: a model may well give a special token no probability at all.
+            nats.append(torch.where(target_bytes > 0, token_nats(logits, targets), 0.0).sum(dim=1))
             sizes.append(torch.stack((target_bytes.sum(dim=1), (target_bytes > 0).sum(dim=1))))
     total = torch.cat(nats).cpu().double().sum().item()
     total_bytes, total_tokens = torch.cat(sizes, dim=1).cpu().sum(dim=1).tolist()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 import shutil
 import sys
+import sysconfig
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -15,7 +19,7 @@ from autoresearch.errors import InputError
 
 DeviceKind = Literal["cuda", "mps", "cpu"]
 
-# Dense bfloat16 peak in FLOP/s from the vendor's datasheets, by a part of the device's name; the first match counts.
+# Dense bfloat16 peak in FLOP/s from the vendor's datasheets, by whole words of the device's name; the first match counts.
 # (Lightning's own table does not know a plain "NVIDIA H200" and gives figures with sparsity for some boards.)
 _DATASHEET_PEAKS = (
     ("B200", 2250e12),
@@ -25,6 +29,7 @@ _DATASHEET_PEAKS = (
     ("H100", 989.5e12),
     ("A100", 312e12),
     ("L40S", 362e12),
+    ("L40", 181e12),
     ("L4", 121e12),
     ("A10G", 70e12),
     ("A10", 125e12),
@@ -43,7 +48,7 @@ class Device:
     name: str
     memory_bytes: int
     precision: Literal["bf16-mixed", "32-true"]
-    can_compile: bool  # whether `torch.compile` has what it needs: a C++ compiler, and a backend that is ready
+    compile_obstacle: str | None = None  # why `torch.compile` cannot work here
 
     @property
     def torch_device(self) -> torch.device:
@@ -65,12 +70,13 @@ def detect(kind: str | None = None) -> Device:
     if kind == "cuda" and torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(torch.cuda.current_device())
         precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if properties.major >= 8 else "32-true"
-        return Device("cuda", properties.name, properties.total_memory, precision, _has_compiler())
+        return Device("cuda", properties.name, properties.total_memory, precision, _compile_obstacle(kind))
     if kind == "mps" and torch.backends.mps.is_available():
-        return Device("mps", "Apple GPU", _system_memory(), "32-true", can_compile=False)
+        return Device("mps", "Apple GPU", _system_memory(), "32-true", "it is not ready for Apple GPUs")
     if kind == "cpu":
         precision = "bf16-mixed" if _cpu_multiplies_bf16() else "32-true"
-        return Device("cpu", f"CPU, {torch.get_num_threads()} threads", _system_memory(), precision, _has_compiler())
+        name = f"CPU, {torch.get_num_threads()} threads"
+        return Device("cpu", name, _system_memory(), precision, _compile_obstacle(kind))
     if kind not in ("cuda", "mps", "cpu"):
         raise InputError(f"there is no device {kind!r}: expected cuda, mps or cpu")
     raise InputError(
@@ -82,7 +88,7 @@ def peak_flops(device: Device) -> float:
     """The most FLOP/s that the device could do: from its datasheet, or else measured with large matrix products."""
     if device.kind == "cuda" and device.precision == "bf16-mixed":
         for part, peak in _DATASHEET_PEAKS:
-            if part in device.name.upper():
+            if re.search(rf"\b{part}\b", device.name.upper()):
                 return peak
     return _measured_flops(device)
 
@@ -107,9 +113,17 @@ def _cpu_multiplies_bf16() -> bool:
     return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
-def _has_compiler() -> bool:
-    names = [os.environ["CXX"]] if "CXX" in os.environ else ["g++", "clang++", "c++", "cl"]
-    return any(shutil.which(name) for name in names)
+def _compile_obstacle(kind: str) -> str | None:
+    """What is missing for torch's inductor, which compiles C++ on a CPU, and by way of triton on a GPU."""
+    if kind == "cuda" and importlib.util.find_spec("triton") is None:
+        return "the package triton is not installed"
+    usual = {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
+    compiler = os.environ.get("CXX", usual) if kind == "cpu" else os.environ.get("CC", "cc")
+    if shutil.which(compiler) is None:
+        return f"there is no compiler {compiler}"
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        return "Python's C headers are not installed (on Debian and Ubuntu the package python3-dev)"
+    return None
 
 
 def _system_memory() -> int:

@@ -15,8 +15,9 @@ from optuna.distributions import CategoricalDistribution as Choice
 from optuna.distributions import IntDistribution as Int
 
 from autoresearch.device import Device
-from autoresearch.errors import InputError
-from autoresearch.knobs import KnobValue
+from autoresearch.errors import InputError, RevisionError
+from autoresearch.knobs import KnobValue, knobs_of
+from autoresearch.revision import preset_of, with_defaults
 
 FULL_BUDGET_SECONDS = 300.0
 CPU_BUDGET_SECONDS = 60.0
@@ -35,16 +36,6 @@ class Preset:
     eval_tokens: int  # of the validation split, at most
     budget_seconds: float = FULL_BUDGET_SECONDS
     knobs: Mapping[str, Replacement] = field(default_factory=dict)
-
-    @property
-    def defaults(self) -> dict[str, KnobValue]:
-        """The defaults that it replaces."""
-        return {name: default for name, (default, _) in self.knobs.items()}
-
-    @property
-    def ranges(self) -> dict[str, BaseDistribution]:
-        """The ranges that it replaces."""
-        return {name: distribution for name, (_, distribution) in self.knobs.items()}
 
 
 def _powers_of_two(low: int, high: int) -> Choice:
@@ -135,3 +126,26 @@ def preset_named(name: str) -> Preset:
     if name not in PRESETS:
         raise InputError(f"there is no preset {name!r}: expected one of {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def retarget(source: str, preset: Preset) -> str:
+    """The text of a `train.py` with its machine-dependent knobs set for another preset's machine.
+
+    A file whose constant `PRESET` names this preset, or that has none, stays as it is. In any other, the knobs that either
+    preset decides get this preset's default and range, or where it decides nothing those of the package's `train.py`.
+
+    Raises:
+        RevisionError: The file names a preset that does not exist, or its ranges cannot be rewritten.
+    """
+    written_for = preset_of(source)
+    if written_for in (None, preset.name):
+        return source
+    if written_for not in PRESETS:
+        raise RevisionError(f"PRESET is {written_for!r}: expected one of {', '.join(PRESETS)}")
+    from autoresearch.train import Hyperparameters  # imports torch's compiler: only who needs it should wait for it
+
+    package = {name: (knob.default, knob.distribution) for name, knob in knobs_of(Hyperparameters).items()}
+    knobs = {name: package[name] for name in PRESETS[written_for].knobs} | dict(preset.knobs)
+    defaults = {name: default for name, (default, _) in knobs.items()}
+    ranges = {name: distribution for name, (_, distribution) in knobs.items()}
+    return with_defaults(source, defaults, ranges, preset.name)

@@ -29,7 +29,7 @@ class Progress:
 
 
 class ReportProgress(Callback):
-    """Calls `report` after the first optimizer step and then at most every `interval` seconds.
+    """Calls `report` after the first optimizer step, then at most every `interval` seconds, and after the last step.
 
     Stands behind the budget and the throughput callbacks in the list of callbacks, so that it reads what they counted.
     """
@@ -57,7 +57,7 @@ class ReportProgress(Callback):
         # Lightning hands the loss on divided by the number of micro-batches.
         loss = outputs["loss"].item() * trainer.accumulate_grad_batches
         self._average = _SMOOTHING * self._average + (1 - _SMOOTHING) * loss
-        if time.monotonic() - self._last < self._interval:
+        if time.monotonic() - self._last < self._interval and self._budget.fraction < 1.0:
             return
         self._last = time.monotonic()
         self._report(self._snapshot())

@@ -7,9 +7,9 @@ imported, so a reader (a person or a language model) never has to add up a file 
 from __future__ import annotations
 
 import ast
-import importlib.util
 import linecache
 import sys
+import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,22 +81,23 @@ def with_defaults(
     over: an edit may have removed a knob.
 
     Raises:
-        RevisionError: The text does not parse or declares no `Hyperparameters`.
+        RevisionError: The text does not parse, declares no `Hyperparameters`, or has a range that is not written in
+            the annotation with a class imported from `optuna.distributions`.
     """
     ranges = ranges or {}
     tree = _parse(source)
+    classes = _distribution_names(tree)
     changes: list[tuple[ast.expr, str]] = []
     for field in _fields(tree):
         name = field.target.id if isinstance(field.target, ast.Name) else ""
         if name in values and field.value is not None:
             changes.append((field.value, repr(values[name])))
-        match field.annotation:
-            case ast.Subscript(slice=ast.Tuple(elts=[_, distribution, *_])) if name in ranges:
-                changes.append((distribution, _constructor(ranges[name], ast.unparse(distribution))))
+        if name in ranges:
+            changes.append((_range_of(field, name, classes), _constructor(ranges[name], name, classes)))
     for node in tree.body:
         match node:
             case ast.Assign(targets=[ast.Name(id="PRESET")], value=value) if preset is not None:
-                changes.append((value, _quoted(preset)))
+                changes.append((value, f'"{preset}"'))
     return _replace(source, changes)
 
 
@@ -107,14 +108,15 @@ def load(path: Path) -> Revision:
         RevisionError: It fails on import (the message ends with the line at fault), or lacks `Hyperparameters` or
             `GPT`, or declares a knob wrongly.
     """
-    linecache.checkcache(str(path))
-    spec = importlib.util.spec_from_file_location(_MODULE_NAME, path)
-    assert spec is not None
-    assert spec.loader is not None  # a .py path always has one
-    module = importlib.util.module_from_spec(spec)
+    # Compiled here and not by the import system: its bytecode cache tells a rewritten file from the old one only by
+    # size and whole seconds, and it refuses a name that does not end in .py.
+    module = types.ModuleType(_MODULE_NAME)
+    module.__file__ = str(path)
     sys.modules[_MODULE_NAME] = module  # dataclasses and pickling look a class's module up by name
+    linecache.checkcache(str(path))
+    text = read_source(path)
     with candidate_failures(path, RevisionError):
-        spec.loader.exec_module(module)
+        exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102 -- to run it is the purpose
     for name in ("Hyperparameters", "GPT"):
         if not isinstance(getattr(module, name, None), type):
             raise RevisionError(f"{path.name} must define a class {name}")
@@ -140,19 +142,42 @@ def _fields(tree: ast.Module) -> list[ast.AnnAssign]:
     raise RevisionError("the file declares no class Hyperparameters")
 
 
-def _constructor(distribution: BaseDistribution, old: str) -> str:
-    """The call that makes a distribution, under the name by which the file calls its class now."""
-    name = old.partition("(")[0]
+def _distribution_names(tree: ast.Module) -> dict[str, str]:
+    """Optuna's distribution classes -> the names under which the file imports them."""
+    return {
+        alias.name: alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module == "optuna.distributions"
+        for alias in node.names
+    }
+
+
+def _range_of(field: ast.AnnAssign, name: str, classes: Mapping[str, str]) -> ast.expr:
+    """The place in the text where a knob's range stands."""
+    match field.annotation:
+        case ast.Subscript(slice=ast.Tuple(elts=[_, *extras])):
+            for extra in extras:
+                match extra:
+                    case ast.Call(func=ast.Name(id=called)) if called in classes.values():
+                        return extra
+    raise RevisionError(
+        f"cannot replace the range of knob {name!r}: expected it in the annotation, as in "
+        "Annotated[int, IntDistribution(1, 8)], with the class imported from optuna.distributions"
+    )
+
+
+def _constructor(distribution: BaseDistribution, name: str, classes: Mapping[str, str]) -> str:
+    """The call that makes a distribution, under the name by which the file calls its class."""
+    kind = type(distribution).__name__
+    if kind not in classes:
+        raise RevisionError(f"cannot replace the range of knob {name!r}: the file does not import {kind}")
     match distribution:
         case CategoricalDistribution(choices=choices):
-            return f"{name}({choices!r})"
+            return f"{classes[kind]}({choices!r})"
         case IntDistribution(low=low, high=high, log=log) | FloatDistribution(low=low, high=high, log=log):
-            return f"{name}({low!r}, {high!r}{', log=True' if log else ''})"
+            step = "" if distribution.step in (None, 1) else f", step={distribution.step!r}"
+            return f"{classes[kind]}({low!r}, {high!r}{step}{', log=True' if log else ''})"
     raise RevisionError(f"cannot write the range {distribution!r}")
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"'
 
 
 def _replace(source: str, changes: list[tuple[ast.expr, str]]) -> str:
@@ -184,7 +209,7 @@ def candidate_failures(path: Path, failure: type[AutoresearchError]) -> Iterator
     except (torch.OutOfMemoryError, MemoryError) as error:
         advice = "a smaller device_batch_size needs less memory"
         raise TrialError(f"out of memory: {_first_line(error)}; {advice}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise failure(
             f"{path.name} failed: {type(error).__name__}: {_first_line(error)}{_place(error, path)}"
         ) from error

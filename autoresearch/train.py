@@ -15,7 +15,6 @@ targets; it keeps no clock, opens no file, draws no seed and prints no score.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -99,8 +98,12 @@ def muon_momentum(step: int, hp: Hyperparameters) -> float:
 
 
 def norm(x: Tensor) -> Tensor:
-    """RMSNorm over the last dimension, without weights."""
-    return F.rms_norm(x, (x.size(-1),))
+    """RMSNorm over the last dimension, without weights; computed in float32, returned in the dtype of `x`.
+
+    Written out because `F.rms_norm` returns float32 under CUDA's autocast, and with it the whole residual stream.
+    """
+    wide = x.float()
+    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + 1e-6)).to(x.dtype)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -145,7 +148,8 @@ class MLP(nn.Module):
         self.down = nn.Linear(4 * width, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down(F.relu(self.up(x)).square())
+        hidden = F.relu(self.up(x))
+        return self.down(hidden * hidden)  # `square` would leave the 16-bit stream under CUDA's autocast
 
 
 class Block(nn.Module):
@@ -347,7 +351,7 @@ def muon_update(
 COMPILED = {update: torch.compile(update, dynamic=False, fullgraph=True) for update in (adamw_update, muon_update)}
 
 
-def apply(update: Callable[..., None], tensors: tuple[Tensor, ...], *numbers: float) -> None:
+def apply(update: Any, tensors: tuple[Tensor, ...], *numbers: float) -> None:
     """Run an update; on a GPU compiled, with its numbers as 0-D tensors, so that a new value does not recompile."""
     if tensors[0].is_cuda:
         COMPILED[update](*tensors, *(torch.tensor(float(number)) for number in numbers))

@@ -17,7 +17,14 @@ import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
 
 from autoresearch.bpb import Score, score_rows
-from autoresearch.callbacks import Budget, DivergenceGuard, StepBudget, Throughput, WallClockBudget
+from autoresearch.callbacks import (
+    Budget,
+    DivergenceGuard,
+    StepBudget,
+    Throughput,
+    WallClockBudget,
+    peak_memory,
+)
 from autoresearch.data.dataset import Dataset
 from autoresearch.data.loader import TrainBatches
 from autoresearch.device import Device, peak_flops
@@ -28,6 +35,9 @@ from autoresearch.revision import Revision, candidate_failures, load
 
 # Two steps: the second finds what only shows once the optimizer has its state.
 _WARMUP_STEPS = 2
+# Tokens judged at a time, whatever the trial's own batch: enough to keep a GPU busy with 2 GiB of float32 logits at a
+# vocabulary of 8,192; few enough to stay near a CPU's caches.
+_EVAL_TOKENS_ON_GPU, _EVAL_TOKENS_ON_CPU = 2**16, 2**11
 
 
 @dataclass(frozen=True)
@@ -52,11 +62,11 @@ class TrialResult:
 
     val_bpb: float
     training_seconds: float  # inside the budget
-    startup_seconds: float  # from the call to the first warm-up step
+    startup_seconds: float  # loading and building; all that is in no other part
     warmup_seconds: float  # compilation, mostly
     eval_seconds: float
     total_seconds: float
-    peak_memory_bytes: int  # of the GPU; on a CPU of the process
+    peak_memory_bytes: int  # of the GPU, evaluation included; on a CPU of the process
     mfu_percent: float | None
     tokens: int  # trained on
     tokens_per_second: float
@@ -88,7 +98,6 @@ def run_trial(settings: TrialSettings, report: Callable[[Progress], None] | None
         batches = _batches(settings)
         meter = _throughput(model, settings.device)
         budget = _budget(settings, batches)
-        startup = time.monotonic() - started
         _fit(model, batches, accumulate, settings.device, budget, meter, report)
         judged = time.monotonic()
         score = _judge(model, settings)
@@ -96,11 +105,11 @@ def run_trial(settings: TrialSettings, report: Callable[[Progress], None] | None
     return TrialResult(
         val_bpb=score.bpb,
         training_seconds=budget.elapsed,
-        startup_seconds=startup,
+        startup_seconds=judged - started - budget.warmup_seconds - budget.elapsed,
         warmup_seconds=budget.warmup_seconds,
         eval_seconds=finished - judged,
         total_seconds=finished - started,
-        peak_memory_bytes=meter.peak_memory_bytes,
+        peak_memory_bytes=max(meter.peak_memory_bytes, peak_memory(settings.device.torch_device)),
         mfu_percent=meter.mfu_percent,
         tokens=meter.tokens,
         tokens_per_second=meter.tokens_per_second,
@@ -185,9 +194,11 @@ def _fit(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    with _garbage_frozen(), _interruptible(trainer), warnings.catch_warnings():
+    with _garbage_frozen(), _interruptible(), warnings.catch_warnings():
         # Lightning 2.6 calls what torch 2.13 deprecates; nobody who watches a trial can do anything about it.
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
+        # A CPU asked for on a machine with a GPU is meant so.
+        warnings.filterwarnings("ignore", "(GPU|MPS) available but not used")
         trainer.fit(model, batches)
     if guard.reason is not None:
         raise TrialError(f"the run diverged: {guard.reason}")
@@ -199,9 +210,10 @@ def _judge(model: LightningModule, settings: TrialSettings) -> Score:
     context = settings.context or settings.dataset.context
     rows = settings.dataset.val_rows(settings.context)[: max(1, settings.eval_tokens // context)]
     token_bytes = torch.from_numpy(settings.dataset.token_bytes.copy()).to(device.torch_device)
+    at_a_time = _EVAL_TOKENS_ON_CPU if device.kind == "cpu" else _EVAL_TOKENS_ON_GPU
     mixed = device.precision == "bf16-mixed"
     with torch.autocast(device.kind, dtype=torch.bfloat16, enabled=mixed):
-        return score_rows(model, rows, token_bytes, int(settings.values["device_batch_size"]))
+        return score_rows(model, rows, token_bytes, batch_size=max(1, at_a_time // context))
 
 
 @contextmanager
@@ -227,13 +239,13 @@ def _garbage_frozen() -> Iterator[None]:
 
 
 @contextmanager
-def _interruptible(trainer: Trainer) -> Iterator[None]:
+def _interruptible() -> Iterator[None]:
     """Turn Lightning's way of ending on Ctrl-C (exit code 1, further Ctrl-C ignored) back into Python's own."""
     handler: Any = signal.getsignal(signal.SIGINT)
     try:
         yield
-    except SystemExit:
-        if trainer.interrupted:
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
             signal.signal(signal.SIGINT, handler)
             raise KeyboardInterrupt from None
         raise

@@ -8,10 +8,19 @@ Time is in seconds, memory in bytes. None of them logs anything: a result is an 
 """
 
 from .budget import Budget
+from .device import peak_memory
 from .divergence_guard import DivergenceGuard
 from .snapshot import undo_training
 from .step_budget import StepBudget
 from .throughput import Throughput
 from .wall_clock_budget import WallClockBudget
 
-__all__ = ["Budget", "DivergenceGuard", "StepBudget", "Throughput", "WallClockBudget", "undo_training"]
+__all__ = [
+    "Budget",
+    "DivergenceGuard",
+    "StepBudget",
+    "Throughput",
+    "WallClockBudget",
+    "peak_memory",
+    "undo_training",
+]

@@ -1,6 +1,5 @@
 """How fast a run is, and how much memory it takes."""
 
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from .device import synchronize
+from .device import peak_memory, synchronize
 
 WINDOW = 20  # optimizer steps: at 150 to 300 ms a step, the last 3 to 6 seconds
 
@@ -99,7 +98,7 @@ class Throughput(Callback):
         self._global_step = trainer.global_step
         synchronize(pl_module.device)
         self._marks.append((self._clock() - self._began, self.tokens))
-        self.peak_memory_bytes = max(self.peak_memory_bytes, _peak_memory(pl_module.device))
+        self.peak_memory_bytes = max(self.peak_memory_bytes, peak_memory(pl_module.device))
 
 
 def _rate(start: tuple[float, int], end: tuple[float, int]) -> float:
@@ -128,15 +127,3 @@ def _tensors(batch: Any) -> Iterator[torch.Tensor]:
     elif isinstance(batch, Sequence) and not isinstance(batch, str):
         for value in batch:
             yield from _tensors(value)
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Bytes at the peak; what that means on which device stands in the docstring of `Throughput`."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    if device.type == "mps":
-        return torch.mps.driver_allocated_memory()
-    import resource  # exists on Unix only
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # KiB everywhere but on macOS

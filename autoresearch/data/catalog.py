@@ -42,13 +42,17 @@ def named(name: str, home: Path | None = None) -> Dataset:
 def fitting(vocab_size: int, context: int, home: Path | None = None, report: Progress | None = None) -> Dataset:
     """Open the newest dataset of this vocabulary and context; prepare the built-in corpus where there is none."""
     others = []
+    progress = report or Silent()
     for path in prepared(home):
-        dataset = Dataset.open(path)
+        try:
+            dataset = Dataset.open(path)
+        except DataError as error:
+            progress.note(f"passed over: {error}")
+            continue
         made_with = dataset.meta["settings"]
         if (made_with["vocab_size"], made_with["context"]) == (vocab_size, context):
             return dataset
         others.append(dataset.name)
-    progress = report or Silent()
     wanted = f"vocabulary {vocab_size} and context {context}"
     if others:
         progress.note(f"no prepared dataset has {wanted}; --data takes another, such as {others[0]}")

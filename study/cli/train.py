@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import click
+import torch
 
 from autoresearch.data import catalog
 from autoresearch.data.dataset import Dataset
-from autoresearch.data.progress import Progress as ProgressBars
 from autoresearch.device import Device, detect
 from autoresearch.errors import InputError
 from autoresearch.knobs import KnobValue, resolve
-from autoresearch.presets import PRESETS, Preset, preset_for, preset_named
+from autoresearch.presets import PRESETS, Preset, preset_for, preset_named, retarget
 from autoresearch.progress import Progress
-from autoresearch.revision import load, package_source, preset_of, read_source, with_defaults
+from autoresearch.revision import load, package_source, preset_of, read_source
 from autoresearch.trial import TrialResult, TrialSettings, run_trial
 
 from .prepare import progress_on_stderr
@@ -69,26 +70,27 @@ def train(
     chosen = preset_named(preset) if preset else preset_for(machine)
     _tell("device", str(machine))
     _tell("preset", f"{chosen.name}, for {chosen.machine}")
-    with progress_on_stderr() as bars:
-        dataset = _dataset(data, chosen, context, bars)
-    _tell("data", f"{dataset.name}, fingerprint {dataset.fingerprint[:12]}")
-    with _source_file(source, chosen) as path, _progress_line() as report:
-        values = resolve(load(path).knobs, assignments)
-        _tell("knobs", " ".join(f"{name}={value}" for name, value in values.items()))
+    # What a train.py prints must not mix with the result.
+    with _source_file(source, chosen) as path, redirect_stdout(sys.stderr):
+        values = _values(path, assignments, chosen)
+        dataset = _dataset(data, chosen)
         settings = TrialSettings(
             source=path,
             values=values,
             dataset=dataset,
             device=machine,
-            seconds=budget or chosen.budget_seconds,
+            seconds=chosen.budget_seconds if budget is None else budget,
             steps=steps,
             seed=seed,
             eval_tokens=chosen.eval_tokens,
             context=context,
             compiled=_can_compile(machine, compiled),
         )
-        result = run_trial(settings, report)
-    click.echo(as_json_text(result, settings, chosen) if as_json else summary(result, values))
+        _tell("start", "building, compiling and warming up; none of it is counted")
+        with _progress_line() as report:
+            result = run_trial(settings, report)
+        text = as_json_text(result, settings, chosen) if as_json else summary(result, values)
+    click.echo(text)
 
 
 def summary(result: TrialResult, values: Mapping[str, KnobValue]) -> str:
@@ -112,9 +114,16 @@ def as_json_text(result: TrialResult, settings: TrialSettings, preset: Preset) -
     about = {
         "preset": preset.name,
         "device": str(settings.device),
+        "budget_seconds": settings.seconds if settings.steps is None else None,
+        "budget_steps": settings.steps,
         "data": settings.dataset.name,
         "fingerprint": settings.dataset.fingerprint,
+        "context": settings.context or settings.dataset.context,
         "knobs": dict(settings.values),
+        "source": settings.source.name,
+        "source_sha256": hashlib.sha256(settings.source.read_bytes()).hexdigest(),
+        "compiled": settings.compiled,
+        "torch": torch.__version__,
     }
     return json.dumps(dataclasses.asdict(result) | about, indent=2)
 
@@ -132,35 +141,41 @@ def _check_numbers(budget: float | None, steps: int | None, context: int | None,
         raise InputError(f"--seed is {seed}: expected 0 to {2**32 - 1}")
 
 
-def _dataset(name: str | None, preset: Preset, context: int | None, bars: ProgressBars) -> Dataset:
-    if name:
-        return catalog.named(name)
-    return catalog.fitting(preset.vocab_size, preset.context, report=bars)
+def _values(path: Path, assignments: Iterable[str], preset: Preset) -> dict[str, KnobValue]:
+    knobs = load(path).knobs
+    values = resolve(knobs, assignments)
+    telling = [name for name in values if name in preset.knobs or values[name] != knobs[name].default]
+    _tell("knobs", " ".join(f"{name}={values[name]}" for name in telling) or f"as in {path.name}")
+    return values
+
+
+def _dataset(name: str | None, preset: Preset) -> Dataset:
+    with progress_on_stderr() as bars:
+        dataset = catalog.named(name) if name else catalog.fitting(preset.vocab_size, preset.context, report=bars)
+    _tell("data", f"{dataset.name}, fingerprint {dataset.fingerprint[:12]}")
+    return dataset
 
 
 @contextmanager
 def _source_file(source: Path | None, preset: Preset) -> Iterator[Path]:
     """The file to run: the user's as it is, unless its defaults are for another preset's machine."""
     text = read_source(source) if source else package_source()
-    written_for = preset_of(text)
-    if source and written_for in (None, preset.name):
+    fitted = retarget(text, preset)
+    if source and fitted == text:
         yield source.resolve()
         return
+    if source:
+        _tell("source", f"{source}, its sizes for preset {preset_of(text)} replaced by those for {preset.name}")
     with tempfile.TemporaryDirectory(prefix="autoresearch-") as folder:
         path = Path(folder) / (source.name if source else "train.py")
-        path.write_text(with_defaults(text, preset.defaults, preset.ranges, preset.name), encoding="utf-8")
-        if source and preset.knobs:
-            _tell(
-                "source",
-                f"{source}, with the {preset.name} preset's {', '.join(preset.knobs)} for {written_for}'s",
-            )
+        path.write_text(fitted, encoding="utf-8")
         yield path
 
 
 def _can_compile(device: Device, wanted: bool) -> bool:
-    if wanted and not device.can_compile:
-        _tell("compile", "off: no C++ compiler was found (training will be slower)")
-    return wanted and device.can_compile
+    if wanted and device.compile_obstacle:
+        _tell("compile", f"off: {device.compile_obstacle}; training will be slower")
+    return wanted and device.compile_obstacle is None
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """The attention helper against softmax written out in float64."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
-from autoresearch.attention import causal_attention
+from autoresearch.attention import _flash, causal_attention
 
 
 def written_out(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int) -> torch.Tensor:
@@ -53,6 +54,18 @@ def test_a_short_window_hides_what_lies_before_it() -> None:
     before = causal_attention(q, k, v, 3)
     k[:, :4], v[:, :4] = 9.0, 9.0
     torch.testing.assert_close(causal_attention(q, k, v, 3)[:, 7:], before[:, 7:])
+
+
+def test_a_flash_package_is_called_with_the_window_and_may_return_the_log_sum_exp_too() -> None:
+    calls: list[Any] = []
+
+    def kernel(q: torch.Tensor, *arguments: Any, **options: Any) -> tuple[torch.Tensor, None]:
+        calls.append(options)
+        return q, None
+
+    q, k, v = random_qkv(4, 2)
+    assert _flash(kernel, q, k, v, 5) is q
+    assert calls == [{"causal": True, "window_size": (5, 0)}]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -112,6 +112,17 @@ def test_many_logits_are_scored_in_parts(monkeypatch: pytest.MonkeyPatch) -> Non
     assert score_rows(Table(), rows(), byte_lengths(), 7).bpb == pytest.approx(whole.bpb, rel=1e-7)
 
 
+def test_a_special_token_may_have_no_probability_at_all() -> None:
+    model = Table()
+
+    def without_bos(tokens: torch.Tensor) -> torch.Tensor:
+        logits = model(tokens).clone()
+        logits[..., BOS] = -math.inf
+        return logits
+
+    assert 0 < score_rows(without_bos, rows(), byte_lengths(), 4).bpb < score_rows(model, rows(), byte_lengths(), 4).bpb
+
+
 def test_logits_of_another_shape_are_refused() -> None:
     with pytest.raises(TrialError, match=r"shape \(4, 12, 256\), expected \(4, 12, 257\)"):
         score_rows(lambda tokens: torch.zeros(*tokens.shape, 256), rows(), byte_lengths(), 4)

@@ -7,9 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from autoresearch.train import POLAR_EXPRESS, MuonAdamW, adamw, muon, orthogonalise
+from autoresearch.train import MuonAdamW, adamw, muon, orthogonalise
 
 STEPS = 6
+
+# Polar Express (arXiv:2505.16932), the five polynomials of the reference implementation, to their last digit.
+POLAR_EXPRESS = [
+    (8.156554524902461, -22.48329292557795, 15.878769915207462),
+    (4.042929935166739, -2.808917465908714, 0.5000178451051316),
+    (3.8916678022926607, -2.772484153217685, 0.5060648178503393),
+    (3.285753657755655, -2.3681294933425376, 0.46449024233003106),
+    (2.3465413258596377, -1.7097828382687081, 0.42323551169305323),
+]
 
 
 def reference_adamw(p: np.ndarray, gradients: list[np.ndarray], lr: float, decay: float, betas: tuple[float, float]):

@@ -1,14 +1,18 @@
 """Which preset a machine gets."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from autoresearch.device import Device, detect
-from autoresearch.errors import InputError
-from autoresearch.presets import PRESETS, preset_for, preset_named
+from autoresearch.errors import InputError, RevisionError
+from autoresearch.presets import PRESETS, Preset, preset_for, preset_named, retarget
+from autoresearch.revision import load, package_source, preset_of
 
 
 def gpu(gibibytes: float) -> Device:
-    return Device("cuda", "some GPU", int(gibibytes * 2**30), "bf16-mixed", can_compile=True)
+    return Device("cuda", "some GPU", int(gibibytes * 2**30), "bf16-mixed")
 
 
 @pytest.mark.parametrize(
@@ -31,7 +35,7 @@ def test_a_gpu_gets_a_preset_by_its_memory(gibibytes: float, name: str) -> None:
 
 def test_the_other_devices_have_presets_of_their_own() -> None:
     assert preset_for(detect("cpu")).name == "cpu"
-    assert preset_for(Device("mps", "Apple GPU", 2**34, "32-true", can_compile=False)).name == "mps"
+    assert preset_for(Device("mps", "Apple GPU", 2**34, "32-true")).name == "mps"
 
 
 def test_the_budget_is_a_minute_on_a_cpu_and_five_elsewhere() -> None:
@@ -53,3 +57,47 @@ def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
 def test_an_unknown_device_is_refused() -> None:
     with pytest.raises(InputError, match="there is no device 'tpu': expected cuda, mps or cpu"):
         detect("tpu")
+
+
+def declared(source: str, folder: Path) -> dict[str, Any]:
+    """Name -> (default, range) of every knob of a text."""
+    path = folder / "train.py"
+    path.write_text(source, encoding="utf-8")
+    return {name: (knob.default, knob.distribution) for name, knob in load(path).knobs.items()}
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_a_file_for_one_machine_fits_another_and_comes_back_the_same(preset: Preset, tmp_path: Path) -> None:
+    there = retarget(package_source(), preset)
+    knobs = declared(there, tmp_path)
+    assert preset_of(there) == preset.name
+    assert dict(preset.knobs).items() <= knobs.items()
+    assert knobs["total_batch_size"][0] % (knobs["device_batch_size"][0] * preset.context) == 0
+    assert declared(retarget(there, PRESETS["full"]), tmp_path) == declared(package_source(), tmp_path)
+
+
+def test_what_a_preset_does_not_decide_stays_the_user_s(tmp_path: Path) -> None:
+    mine = package_source().replace(
+        "matrix_lr: Annotated[float, Float(0.005, 0.2, log=True)] = 0.04",
+        "matrix_lr: Annotated[float, Float(0.005, 0.2, log=True)] = 0.07",
+    )
+    assert declared(retarget(mine, PRESETS["cpu"]), tmp_path)["matrix_lr"][0] == 0.07
+
+
+def test_between_two_small_machines_the_package_fills_what_neither_decides(tmp_path: Path) -> None:
+    cpu = retarget(package_source(), PRESETS["cpu"])
+    knobs = declared(retarget(cpu, PRESETS["gpu-24g"]), tmp_path)
+    package = declared(package_source(), tmp_path)
+    assert knobs["depth"] == package["depth"]
+    assert knobs["device_batch_size"] == PRESETS["gpu-24g"].knobs["device_batch_size"]
+
+
+def test_a_file_for_this_machine_or_for_none_stays_as_it_is() -> None:
+    assert retarget(package_source(), PRESETS["full"]) == package_source()
+    without = package_source().replace('PRESET = "full"', 'MACHINE = "full"')
+    assert retarget(without, PRESETS["cpu"]) == without
+
+
+def test_a_file_for_an_unknown_machine_is_refused() -> None:
+    with pytest.raises(RevisionError, match="PRESET is 'cqu': expected one of full"):
+        retarget(package_source().replace('PRESET = "full"', 'PRESET = "cqu"'), PRESETS["cpu"])

@@ -1,12 +1,12 @@
 """The text of a `train.py`: read, rewritten, imported."""
 
+import os
 from pathlib import Path
 
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from autoresearch.errors import RevisionError
-from autoresearch.presets import PRESETS
 from autoresearch.revision import load, package_source, preset_of, read_source, with_defaults
 
 SMALL = '''"""Ünïcode before the fields shifts byte columns: 中文."""
@@ -68,14 +68,49 @@ def test_a_knob_that_the_file_does_not_declare_is_passed_over() -> None:
     assert with_defaults(SMALL, {"gone": 3}, {"gone": IntDistribution(1, 2)}) == SMALL
 
 
-@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
-def test_every_preset_fits_the_package_s_file(preset, tmp_path: Path) -> None:
-    source = with_defaults(package_source(), preset.defaults, preset.ranges, preset.name)
-    revision = load(written(tmp_path, source))
-    values = {name: knob.default for name, knob in revision.knobs.items()}
-    assert preset_of(source) == preset.name
-    assert preset.defaults.items() <= values.items()
-    assert int(values["total_batch_size"]) % (int(values["device_batch_size"]) * preset.context) == 0
+@pytest.mark.parametrize(
+    ("annotation", "new", "message"),
+    [
+        ("Annotated[int, DEPTHS]", IntDistribution(1, 6), "expected it in the annotation, as in Annotated"),
+        ("int", IntDistribution(1, 6), "expected it in the annotation, as in Annotated"),
+        ("Annotated[int, Other(4, 24)]", IntDistribution(1, 6), "expected it in the annotation, as in Annotated"),
+    ],
+)
+def test_a_range_that_is_written_elsewhere_cannot_be_replaced(annotation, new, message) -> None:
+    text = SMALL.replace("Annotated[int, Int(4, 24)]", annotation)
+    with pytest.raises(RevisionError, match=f"cannot replace the range of knob 'depth': {message}"):
+        with_defaults(text, {}, {"depth": new})
+
+
+def test_a_range_can_change_its_class(tmp_path: Path) -> None:
+    rewritten = with_defaults(SMALL, {"depth": 2}, {"depth": CategoricalDistribution((2, 4))})
+    assert load(written(tmp_path, rewritten)).knobs["depth"].distribution == CategoricalDistribution((2, 4))
+
+
+def test_a_class_that_the_file_does_not_import_cannot_be_written() -> None:
+    text = SMALL.replace("CategoricalDistribution as Choice, ", "")
+    with pytest.raises(RevisionError, match="the file does not import CategoricalDistribution"):
+        with_defaults(text, {}, {"depth": CategoricalDistribution((2, 4))})
+
+
+def test_a_step_is_kept(tmp_path: Path) -> None:
+    rewritten = with_defaults(SMALL, {"depth": 2}, {"depth": IntDistribution(2, 8, step=2)})
+    assert load(written(tmp_path, rewritten)).knobs["depth"].distribution == IntDistribution(2, 8, step=2)
+
+
+def test_a_file_rewritten_at_the_same_size_in_the_same_second_is_read_anew(tmp_path: Path) -> None:
+    path = written(tmp_path, SMALL)
+    before = path.stat()
+    assert load(path).knobs["depth"].default == 8
+    path.write_text(SMALL.replace("= 8  #", "= 9  #"), encoding="utf-8")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert load(path).knobs["depth"].default == 9
+
+
+def test_the_name_of_the_file_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "my_train"
+    path.write_text(SMALL, encoding="utf-8")
+    assert load(path).knobs["depth"].default == 8
 
 
 def test_the_package_s_file_names_the_full_preset() -> None:
@@ -98,6 +133,7 @@ def test_the_package_s_file_keeps_the_contract(tmp_path: Path) -> None:
         ("def f(:", "my_train.py failed: SyntaxError: invalid syntax (line 1)"),
         ("\nimport nonsense_xyz", "my_train.py failed: ModuleNotFoundError: No module named 'nonsense_xyz' (line 2)"),
         ("raise ValueError", "my_train.py failed: ValueError: no message (line 1)"),
+        ("raise SystemExit(0)", "my_train.py failed: SystemExit: 0 (line 1)"),
         ("x = 1", "my_train.py must define a class Hyperparameters"),
         (SMALL.replace("class GPT", "class GTP"), "my_train.py must define a class GPT"),
         (

@@ -13,9 +13,9 @@ import torch
 from autoresearch.data.dataset import Dataset
 from autoresearch.device import detect
 from autoresearch.errors import DataError, KnobError, TrialError
-from autoresearch.presets import PRESETS
+from autoresearch.presets import PRESETS, retarget
 from autoresearch.progress import Progress
-from autoresearch.revision import load, package_source, with_defaults
+from autoresearch.revision import load, package_source
 from autoresearch.trial import TrialResult, TrialSettings, run_trial
 
 TINY = {"depth": 2, "aspect_ratio": 32, "head_dim": 32, "device_batch_size": 4, "total_batch_size": 512}
@@ -26,10 +26,8 @@ Edit = Callable[[str], str]
 @pytest.fixture
 def settings(tmp_path: Path, tiny_dataset: Dataset) -> Callable[..., TrialSettings]:
     def make(edit: Edit = str, knobs: dict[str, Any] | None = None, **changes: Any) -> TrialSettings:
-        cpu = PRESETS["cpu"]
-        source = with_defaults(package_source(), cpu.defaults, cpu.ranges, "cpu")
         path = tmp_path / "train.py"
-        path.write_text(edit(source), encoding="utf-8")
+        path.write_text(edit(retarget(package_source(), PRESETS["cpu"])), encoding="utf-8")
         defaults = {name: knob.default for name, knob in load(path).knobs.items()}
         given = TrialSettings(
             source=path,
@@ -108,6 +106,7 @@ def test_progress_reaches_the_end_of_the_budget(settings: Callable[..., TrialSet
     assert seen[0].step == 1
     assert seen[0].loss == pytest.approx(5.7, abs=0.1)  # ln 300
     assert seen[-1].loss < seen[0].loss
+    assert (seen[-1].fraction, seen[-1].step, seen[-1].seconds_left) == (1.0, 200, 0.0)
 
 
 def test_warm_up_trains_nothing(settings: Callable[..., TrialSettings], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,8 +118,8 @@ def test_warm_up_trains_nothing(settings: Callable[..., TrialSettings], monkeypa
 @pytest.mark.slow
 def test_compiled_training_agrees_with_eager_training(settings: Callable[..., TrialSettings]) -> None:
     device = detect("cpu")
-    if not device.can_compile:
-        pytest.skip("needs a C++ compiler")
+    if device.compile_obstacle:
+        pytest.skip(device.compile_obstacle)
     eager = run_trial(settings(steps=3))
     torch.compiler.reset()
     compiled = run_trial(settings(steps=3, compiled=True))
@@ -165,6 +164,19 @@ def test_a_crash_names_the_line(settings: Callable[..., TrialSettings]) -> None:
     lines = settings(edit=crash).source.read_text().splitlines()
     number = int(str(caught.value).rpartition("line ")[2].rstrip(")"))
     assert "no reason" in lines[number - 1]
+
+
+def test_a_revision_that_exits_is_a_crash_and_no_ctrl_c(settings: Callable[..., TrialSettings]) -> None:
+    leave = replacing("    tokens, targets = batch  # (B, T) int64 each\n", "    raise SystemExit(0)\n")
+    with pytest.raises(TrialError, match=r"train\.py failed: SystemExit: 0 \(line \d+\)"):
+        run_trial(settings(edit=leave))
+
+
+def test_the_parts_of_the_time_add_up(settings: Callable[..., TrialSettings]) -> None:
+    result = run_trial(settings())
+    parts = result.startup_seconds + result.warmup_seconds + result.training_seconds + result.eval_seconds
+    assert parts == pytest.approx(result.total_seconds)
+    assert result.startup_seconds > 0
 
 
 def test_running_out_of_memory_says_what_helps(settings: Callable[..., TrialSettings]) -> None:
