@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from autoresearch.data.dataset import Dataset
 from autoresearch.revision import package_source
@@ -53,14 +54,79 @@ def test_it_ends_with_the_summary(run) -> None:
 @pytest.mark.slow
 def test_json_says_all_that_it_takes_to_repeat_the_run(run, tiny_dataset: Dataset) -> None:
     result = json.loads(run("--json", "--seed", "3", "--set", "depth=1").stdout)
-    assert (result["seed"], result["steps"], result["knobs"]["depth"], result["preset"]) == (3, 2, 1, "cpu")
-    assert result["fingerprint"] == tiny_dataset.fingerprint
+    expected = {
+        "seed": 3,
+        "budget_steps": 2,
+        "budget_seconds": None,
+        "context": 32,
+        "preset": "cpu",
+        "data": tiny_dataset.name,
+        "fingerprint": tiny_dataset.fingerprint,
+        "source": "train.py",
+        "compiled": False,
+        "torch": torch.__version__,
+    }
+    assert expected.items() <= result.items()
+    assert result["knobs"]["depth"] == 1
+    assert re.fullmatch(r"[0-9a-f]{64}", result["source_sha256"])
+
+
+@pytest.mark.slow
+def test_with_nothing_prepared_it_prepares_the_built_in_corpus_and_trains_for_its_budget(tmp_path: Path) -> None:
+    command = [*COMMAND, "--device", "cpu", "--budget", "1", "--no-compile", "--json"]
+    environment = {**os.environ, "AUTORESEARCH_HOME": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    result = json.loads(done.stdout)
+    assert result["data"] == "builtin-v2048-c256"
+    assert result["val_bpb"] < 3.0  # 7.6 nats a token, untrained, are 3.0 bits a byte
+    assert 1.0 <= result["training_seconds"] < 1.0 + 2 * result["training_seconds"] / result["steps"]
+    assert result["eval_tokens"] > 120_000
+
+
+@pytest.mark.slow
+def test_on_a_terminal_the_progress_is_one_line_that_rewrites_itself(tiny_dataset: Dataset, tiny_home: Path) -> None:
+    screen, terminal = os.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "--data", tiny_dataset.name, *TINY],
+        env={**os.environ, "AUTORESEARCH_HOME": str(tiny_home)},
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    seen = b""
+    try:
+        while chunk := os.read(screen, 4096):
+            seen += chunk
+    except OSError:  # Linux's way to say that the other end is closed
+        pass
+    process.communicate()
+    os.close(screen)
+    last = seen.decode().split("\r\x1b[K")[-1]
+    assert re.match(r"100%  step 2  loss \d\.\d{4}  [\d,]+ tokens/s  MFU \d+\.\d %  0:00 left\r\n$", last)
+
+
+@pytest.mark.slow
+def test_what_a_source_prints_does_not_mix_with_the_result(run, tmp_path: Path) -> None:
+    mine = tmp_path / "my_train.py"
+    mine.write_text(package_source() + "\nprint('hello')\n")
+    done = run("--source", str(mine), "--json")
+    assert json.loads(done.stdout)["steps"] == 2
+    assert "hello" in done.stderr
+
+
+@pytest.mark.slow
+def test_bad_knobs_are_found_before_a_corpus_is_prepared(tmp_path: Path) -> None:
+    environment = {**os.environ, "AUTORESEARCH_HOME": str(tmp_path)}
+    command = [*COMMAND, "--device", "cpu", "--set", "dept=4"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
 def test_stderr_names_device_preset_data_and_knobs(run) -> None:
     words = [line.split()[0] for line in run().stderr.splitlines()]
-    assert words[:4] == ["device", "preset", "data", "knobs"]
+    assert words[:5] == ["device", "preset", "knobs", "data", "start"]
 
 
 @pytest.mark.slow
@@ -78,7 +144,7 @@ def test_a_source_for_another_machine_gets_this_preset_s_sizes_and_says_so(run, 
     mine = tmp_path / "my_train.py"
     mine.write_text(package_source())
     done = run("--source", str(mine))
-    assert "my_train.py, with the cpu preset's depth" in done.stderr
+    assert "my_train.py, its sizes for preset full replaced by those for cpu" in done.stderr
     assert re.search(r"depth: +2$", done.stdout, re.MULTILINE)
 
 
@@ -124,7 +190,7 @@ def test_ctrl_c_ends_a_run_with_130_and_one_line(tiny_dataset: Dataset, tiny_hom
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("knobs"):  # the run is about to begin, or has begun
+        if line.startswith("start"):  # the run is about to begin, or has begun
             break
     process.send_signal(signal.SIGINT)
     out, rest = process.communicate()
