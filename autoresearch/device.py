@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import re
 import shutil
@@ -97,14 +98,12 @@ def _measured_flops(device: Device) -> float:
     size = 1024 if device.kind == "cpu" else 4096
     dtype = torch.bfloat16 if device.precision == "bf16-mixed" else torch.float32
     matrix = torch.randn(size, size, device=device.torch_device).to(dtype)
-    best = 0.0
-    for _ in range(5):  # the first one or two warm caches and clocks up
+    best = math.inf
+    for _ in range(40):  # many, and the best of them: the first warm caches up, and a busy neighbour slows some down
         started = time.perf_counter()
-        for _ in range(3):
-            product = matrix @ matrix
-        product[0, 0].item()  # waits for the device
-        best = max(best, 3 * 2 * size**3 / (time.perf_counter() - started))
-    return best
+        (matrix @ matrix)[0, 0].item()  # waits for the device
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best
 
 
 def _cpu_multiplies_bf16() -> bool:

@@ -5,7 +5,8 @@
     │   ├── DataError       ... the corpus, or the prepared data
     │   ├── KnobError       ... the name or the value of a knob
     │   └── RevisionError   ... the text of a train.py
-    └── TrialError          the run itself failed (diverged, out of memory)
+    ├── TrialError          the run itself failed (diverged, out of memory)
+    └── TerminatedError     the process was told to end (SIGTERM)
 
 Every message is one line for a person: what was wrong, the value, what was expected, what to do. The command
 line prints it without a traceback and exits with the class's `exit_code`.
@@ -38,3 +39,9 @@ class RevisionError(InputError):
 
 class TrialError(AutoresearchError):
     """A training run that was set up correctly did not come to a score."""
+
+
+class TerminatedError(AutoresearchError):
+    """SIGTERM arrived during a run; no fault of the run."""
+
+    exit_code = 128 + 15

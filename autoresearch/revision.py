@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 import sys
 import types
 from collections.abc import Iterator, Mapping
@@ -218,6 +219,12 @@ def candidate_failures(path: Path, failure: type[AutoresearchError]) -> Iterator
 def _first_line(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return error.msg  # str(error) names the line a second time
+    # torch.compile wraps what went wrong inside in paragraphs of its own.
+    wrapped = (
+        re.search(r"\bgot (\w+(?:Error|Exception)\(.+)", str(error)) if type(error).__module__[:6] == "torch." else None
+    )
+    if wrapped:
+        return wrapped.group(1)
     return (str(error).strip() or "no message").splitlines()[0]
 
 

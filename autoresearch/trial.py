@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from autoresearch.bpb import Score, score_rows
 from autoresearch.callbacks import (
@@ -24,11 +25,12 @@ from autoresearch.callbacks import (
     Throughput,
     WallClockBudget,
     peak_memory,
+    undo_training,
 )
 from autoresearch.data.dataset import Dataset
 from autoresearch.data.loader import TrainBatches
 from autoresearch.device import Device, peak_flops
-from autoresearch.errors import KnobError, TrialError
+from autoresearch.errors import KnobError, TerminatedError, TrialError
 from autoresearch.knobs import KnobValue, check
 from autoresearch.progress import Progress, ReportProgress
 from autoresearch.revision import Revision, candidate_failures, load
@@ -89,13 +91,17 @@ def run_trial(settings: TrialSettings, report: Callable[[Progress], None] | None
     """
     started = time.monotonic()
     revision = load(settings.source)
+    shards = settings.dataset.train_rows(settings.context)
     accumulate = _accumulation(revision, settings)
     seed_everything(settings.seed, verbose=False)
     with candidate_failures(settings.source, TrialError), _compilation(settings):
         context = settings.context or settings.dataset.context
         hyperparameters = revision.hyperparameters(**settings.values)
         model = revision.gpt(hyperparameters, vocab_size=settings.dataset.vocab_size, context=context)
-        batches = _batches(settings)
+        _check_logits(model, context, settings.dataset.vocab_size)
+        batches = TrainBatches(
+            shards, int(settings.values["device_batch_size"]), settings.seed, settings.device.torch_device
+        )
         meter = _throughput(model, settings.device)
         budget = _budget(settings, batches)
         _fit(model, batches, accumulate, settings.device, budget, meter, report)
@@ -140,13 +146,12 @@ def _accumulation(revision: Revision, settings: TrialSettings) -> int:
     return tokens // (rows * context)
 
 
-def _batches(settings: TrialSettings) -> TrainBatches:
-    return TrainBatches(
-        settings.dataset.train_rows(settings.context),
-        int(settings.values["device_batch_size"]),
-        settings.seed,
-        settings.device.torch_device,
-    )
+def _check_logits(model: LightningModule, context: int, vocab_size: int) -> None:
+    """One row through the plain model: a compiled kernel that indexes wrong logits would abort the whole process."""
+    with undo_training(model, []), torch.no_grad():
+        logits = model(torch.zeros(1, context, dtype=torch.int64))
+    if tuple(logits.shape) != (1, context, vocab_size):
+        raise TrialError(f"logits have shape {tuple(logits.shape)}, expected {(1, context, vocab_size)}")
 
 
 def _throughput(model: LightningModule, device: Device) -> Throughput:
@@ -201,7 +206,7 @@ def _fit(
         warnings.filterwarnings("ignore", "(GPU|MPS) available but not used")
         trainer.fit(model, batches)
     if guard.reason is not None:
-        raise TrialError(f"the run diverged: {guard.reason}")
+        raise TrialError(f"the run diverged: {guard.reason}; lower learning rates diverge later, or never")
 
 
 def _judge(model: LightningModule, settings: TrialSettings) -> Score:
@@ -240,10 +245,15 @@ def _garbage_frozen() -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Turn Lightning's way of ending on Ctrl-C (exit code 1, further Ctrl-C ignored) back into Python's own."""
+    """Turn Lightning's way of ending on Ctrl-C (exit code 1, further Ctrl-C ignored) back into Python's own.
+
+    On SIGTERM Lightning raises an exception between two batches, which is no failure of the revision's either.
+    """
     handler: Any = signal.getsignal(signal.SIGINT)
     try:
         yield
+    except SIGTERMException:
+        raise TerminatedError("terminated") from None
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             signal.signal(signal.SIGINT, handler)

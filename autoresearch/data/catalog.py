@@ -22,17 +22,25 @@ def prepared(home: Path | None = None) -> list[Path]:
 
 
 def named(name: str, home: Path | None = None) -> Dataset:
-    """Open a dataset by its name in the cache, or by the path of its folder.
+    """Open a dataset by its name in the cache, the beginning of that name, or the path of its folder.
+
+    A beginning ends before a dash: `mine` for `mine-1a2b3c4d-v2048-c256`.
 
     Raises:
-        DataError: There is none; the closest name is suggested.
+        DataError: There is none, or several; the names to choose from are given.
     """
     folders = prepared(home)
     for path in folders:
         if path.name == name:
             return Dataset.open(path)
-    if Path(name).is_dir():
+    if (Path(name) / META).is_file():
         return Dataset.open(Path(name).resolve())
+    beginning = [path for path in folders if path.name.startswith(f"{name}-")]
+    if len(beginning) == 1:
+        return Dataset.open(beginning[0])
+    if beginning:
+        several = ", ".join(path.name for path in beginning)
+        raise DataError(f"several prepared datasets begin with {name!r}: choose one of {several}")
     names = [path.name for path in folders]
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names) or 'none'}"

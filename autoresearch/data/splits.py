@@ -115,8 +115,8 @@ def assign(digests: np.ndarray, sizes: np.ndarray, pinned: np.ndarray | None, na
         train = int((~np.isin(rank, distinct)).sum())
     if min(val, test, train) < 1:
         raise DataError(
-            f"the corpus {name} is too small for the splits: {len(np.unique(rank))} distinct documents give "
-            f"{max(train, 0)} to train, {val} to validate and {test} to test; expected at least one each"
+            f"the corpus {name} is too small for the splits: train, val and test need a document each, and it has "
+            f"{len(np.unique(rank))} distinct documents; expected at least 3"
         )
     held = distinct[: val + test]
     assigned = np.full(len(rank), _LEFT_OUT, dtype=np.uint8)

@@ -68,7 +68,7 @@ class Tokenizer:
         if len(ranks) < ordinary:
             raise DataError(
                 f"the training text is too small for a vocabulary of {vocab_size}: after {len(ranks) - 256} "
-                f"merges nothing is left to merge; expected {MIN_VOCAB} to {len(ranks) + 1}"
+                f"merges nothing is left to merge; take more text, or --vocab-size {MIN_VOCAB} to {len(ranks) + 1}"
             )
         return cls(ranks)
 

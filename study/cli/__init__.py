@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -28,8 +33,19 @@ class LazyGroup(click.Group):
         """Import the module of a command and return the command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        with _ctrl_c_held_back():
+            module = importlib.import_module(f"{__name__}.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; show where an error of ours comes from to those who ask."""
+        try:
+            return super().invoke(ctx)
+        except AutoresearchError:
+            if ctx.params["show_traceback"]:
+                traceback.print_exc()
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -39,8 +55,9 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="autoresearch")
-def cli() -> None:
-    r"""Autonomous research on small language models.
+@click.option("--traceback", "show_traceback", is_flag=True, help="Show Python's traceback of an error, too.")
+def cli(show_traceback: bool) -> None:
+    """Autonomous research on small language models.
 
     \b
     autoresearch prepare        # once; `train` does it by itself for the built-in corpus
@@ -61,6 +78,19 @@ def main() -> None:
         sys.exit(error.exit_code)
     except AutoresearchError as error:
         _fail(str(error), error.exit_code)
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Let Ctrl-C wait: torch, imported, aborts the process when a KeyboardInterrupt passes through its C++ code."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _fail(message: str, exit_code: int) -> None:

@@ -43,7 +43,7 @@ def prepare(
     text_column: str | None,
     shards: int | None,
 ) -> None:
-    r"""Turn a corpus into packed token rows, once.
+    """Turn a corpus into packed token rows, once.
 
     SOURCE is `builtin` (the default: 249 State of the Union addresses, no download), a .txt, .jsonl or
     .parquet file, a folder of them, `climbmix`, `tinystories`, or any Hugging Face dataset as owner/name.
@@ -88,6 +88,7 @@ def summary(dataset: Dataset) -> str:
         "kept": f"{kept:,} of {tokens:,} tokens ({kept / tokens:.2%})",
         "path": dataset.path,
         "fingerprint": dataset.fingerprint[:12],
+        "next": f"autoresearch train --data {dataset.name}",
     }
     return "\n".join(f"{name:<12} {value}" for name, value in lines.items())
 

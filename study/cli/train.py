@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,11 +19,11 @@ import torch
 from autoresearch.data import catalog
 from autoresearch.data.dataset import Dataset
 from autoresearch.device import Device, detect
-from autoresearch.errors import InputError
+from autoresearch.errors import InputError, RevisionError
 from autoresearch.knobs import KnobValue, resolve
 from autoresearch.presets import PRESETS, Preset, preset_for, preset_named, retarget
 from autoresearch.progress import Progress
-from autoresearch.revision import load, package_source, preset_of, read_source
+from autoresearch.revision import load, package_source, preset_of, read_source, with_defaults
 from autoresearch.trial import TrialResult, TrialSettings, run_trial
 
 from .prepare import progress_on_stderr
@@ -41,6 +42,9 @@ from .prepare import progress_on_stderr
 @click.option("--context", type=int, metavar="TOKENS", help="Tokens a row, at most those of the dataset.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the weights and the order of the data.")
 @click.option("--compile/--no-compile", "compiled", default=True, show_default=True, help="Use torch.compile.")
+@click.option(
+    "--write", type=click.Path(path_type=Path), metavar="FILE", help="Write the train.py that would run; stop."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def train(
     preset: str | None,
@@ -53,9 +57,10 @@ def train(
     context: int | None,
     seed: int,
     compiled: bool,
+    write: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Train a GPT once for the budget and print val_bpb.
+    """Train a GPT once for the budget and print val_bpb.
 
     The budget counts training alone: start-up and compilation come before it, the evaluation after it. With nothing
     prepared yet, the built-in corpus is prepared first.
@@ -63,6 +68,7 @@ def train(
     \b
     autoresearch train
     autoresearch train --budget 20 --set depth=3 --set matrix_lr=0.02
+    autoresearch train --write my_train.py
     autoresearch train --source my_train.py --seed 1 --json
     """
     _check_numbers(budget, steps, context, seed)
@@ -73,6 +79,9 @@ def train(
     # What a train.py prints must not mix with the result.
     with _source_file(source, chosen) as path, redirect_stdout(sys.stderr):
         values = _values(path, assignments, chosen)
+        if write is not None:
+            _write(write, with_defaults(read_source(path), values))
+            return
         dataset = _dataset(data, chosen)
         settings = TrialSettings(
             source=path,
@@ -101,7 +110,7 @@ def summary(result: TrialResult, values: Mapping[str, KnobValue]) -> str:
         "total_seconds": f"{result.total_seconds:.1f}",
         "peak_vram_mb": f"{result.peak_memory_bytes / 2**20:.1f}",
         "mfu_percent": "unknown" if result.mfu_percent is None else f"{result.mfu_percent:.2f}",
-        "total_tokens_M": f"{result.tokens / 1e6:.1f}",
+        "total_tokens_M": f"{result.tokens / 1e6:.{1 if result.tokens >= 1e7 else 3}f}",
         "num_steps": str(result.steps),
         "num_params_M": f"{result.parameters / 1e6:.1f}",
         "depth": str(values.get("depth", "unknown")),
@@ -160,16 +169,31 @@ def _dataset(name: str | None, preset: Preset) -> Dataset:
 def _source_file(source: Path | None, preset: Preset) -> Iterator[Path]:
     """The file to run: the user's as it is, unless its defaults are for another preset's machine."""
     text = read_source(source) if source else package_source()
-    fitted = retarget(text, preset)
+    try:
+        fitted = retarget(text, preset)
+    except RevisionError as error:
+        raise RevisionError(f"{source}: {error}") from None
     if source and fitted == text:
         yield source.resolve()
         return
     if source:
-        _tell("source", f"{source}, its sizes for preset {preset_of(text)} replaced by those for {preset.name}")
+        replaced = ", ".join(PRESETS[str(preset_of(text))].knobs.keys() | preset.knobs.keys())
+        _tell("source", f"{source} is for preset {preset_of(text)}; {preset.name}'s replace its {replaced}")
     with tempfile.TemporaryDirectory(prefix="autoresearch-") as folder:
         path = Path(folder) / (source.name if source else "train.py")
         path.write_text(fitted, encoding="utf-8")
         yield path
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror}; expected a new file in a folder that exists"
+        ) from None
+    _tell("written", f"{path}; run it with autoresearch train --source {path}")
 
 
 def _can_compile(device: Device, wanted: bool) -> bool:
@@ -187,7 +211,8 @@ def _progress_line() -> Iterator[Callable[[Progress], None]]:
     def report(progress: Progress) -> None:
         nonlocal tenths
         if live:
-            click.echo(f"\r\x1b[K{_line(progress)}", err=True, nl=False)
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be rewritten
+            click.echo(f"\r\x1b[K{_line(progress)[:width]}", err=True, nl=False)
         elif int(10 * progress.fraction) > tenths:
             tenths = int(10 * progress.fraction)
             click.echo(_line(progress), err=True)

@@ -185,9 +185,18 @@ def test_running_out_of_memory_says_what_helps(settings: Callable[..., TrialSett
         run_trial(settings(edit=hog))
 
 
+def test_logits_of_the_wrong_shape_are_found_before_anything_is_compiled(
+    settings: Callable[..., TrialSettings],
+) -> None:
+    crop = replacing("return self.SOFTCAP * torch.tanh(logits / self.SOFTCAP)", "return logits[:, :, :-1]")
+    with pytest.raises(TrialError, match=r"logits have shape \(1, 32, 299\), expected \(1, 32, 300\)"):
+        run_trial(settings(edit=crop, compiled=True))
+
+
 def test_logits_of_the_wrong_shape_have_no_score(settings: Callable[..., TrialSettings]) -> None:
     crop = replacing(
-        "return self.SOFTCAP * torch.tanh(logits / self.SOFTCAP)", "return logits if self.training else logits[:, :-1]"
+        "return self.SOFTCAP * torch.tanh(logits / self.SOFTCAP)",
+        "return logits if self.training or len(tokens) == 1 else logits[:, :-1]",
     )
     with pytest.raises(TrialError, match="logits have shape"):
         run_trial(settings(edit=crop))

@@ -44,6 +44,17 @@ def test_a_dataset_is_found_by_its_folder(dataset: Dataset, home: Path) -> None:
     assert catalog.named(str(dataset.path), home) == dataset
 
 
+def test_the_beginning_of_a_name_is_enough(dataset: Dataset, home: Path) -> None:
+    assert catalog.named("texts", home) == dataset
+
+
+def test_a_beginning_that_several_share_is_refused_with_their_names(
+    dataset: Dataset, smaller: Dataset, home: Path
+) -> None:
+    with pytest.raises(DataError, match=f"begin with 'texts': choose one of .*{dataset.name}"):
+        catalog.named("texts", home)
+
+
 def test_an_unknown_name_gets_the_closest_one(dataset: Dataset, home: Path) -> None:
     with pytest.raises(DataError, match=f"there is no prepared dataset '.*': did you mean '{dataset.name}'"):
         catalog.named(dataset.name[:-1], home)

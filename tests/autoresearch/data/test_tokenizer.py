@@ -67,7 +67,7 @@ def test_digits_are_merged_in_pairs_at_most() -> None:
 
 
 def test_too_little_text_for_the_merges_says_how_many_were_possible() -> None:
-    with pytest.raises(DataError, match=r"vocabulary of 1000: after 4 merges .* expected 256 to 261"):
+    with pytest.raises(DataError, match=r"vocabulary of 1000: after 4 merges .* --vocab-size 256 to 261"):
         Tokenizer.train(["hello"], 1000)
 
 

@@ -74,9 +74,14 @@ def test_help_shows_an_example() -> None:
 def test_the_summary_is_on_stdout_and_the_progress_on_stderr(tmp_path: Path) -> None:
     finished = run(tmp_path, *SMALL)
     names = [line.split()[0] for line in finished.stdout.splitlines()]
-    assert names == ["dataset", "documents", "text", "rows", "kept", "path", "fingerprint"]
+    assert names == ["dataset", "documents", "text", "rows", "kept", "path", "fingerprint", "next"]
     assert "223 train, 13 val, 13 test" in finished.stdout
     assert finished.stderr.splitlines()[0] == "reading"
+
+
+def test_vocabulary_and_context_come_from_the_preset(tmp_path: Path) -> None:
+    assert run(tmp_path, "--preset", "gpu-small").returncode == 0
+    assert [path.parent.name for path in tmp_path.glob("data/*/meta.json")] == ["builtin-v4096-c512"]
 
 
 def test_a_second_run_says_that_all_is_prepared(tmp_path: Path) -> None:

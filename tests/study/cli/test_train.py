@@ -106,6 +106,49 @@ def test_on_a_terminal_the_progress_is_one_line_that_rewrites_itself(tiny_datase
 
 
 @pytest.mark.slow
+def test_the_file_that_would_run_can_be_written_edited_and_run(run, tmp_path: Path) -> None:
+    mine = tmp_path / "my_train.py"
+    written = run("--write", str(mine), "--set", "depth=3")
+    assert (written.returncode, written.stdout) == (0, "")
+    mine.write_text(mine.read_text().replace("= 3\n", "= 1\n"))
+    result = json.loads(run("--source", str(mine), "--json").stdout)
+    assert result["knobs"] == {**result["knobs"], "depth": 1, "device_batch_size": 8, "window_pattern": "L"}
+
+
+@pytest.mark.slow
+def test_a_file_that_exists_is_not_written_over(run, tmp_path: Path) -> None:
+    mine = tmp_path / "my_train.py"
+    mine.write_text("precious")
+    done = run("--write", str(mine))
+    assert (done.returncode, mine.read_text()) == (2, "precious")
+    assert "File exists; expected a new file" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_sigterm_ends_a_run_with_143_and_one_line(tiny_dataset: Dataset, tiny_home: Path) -> None:
+    command = [*COMMAND, "--data", tiny_dataset.name, *TINY, "--steps", "1000000"]
+    environment = {**os.environ, "AUTORESEARCH_HOME": str(tiny_home)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("start"):
+            break
+    wait_for_training(process.pid)
+    process.terminate()
+    _, rest = process.communicate()
+    assert process.returncode == 143
+    assert rest.splitlines()[-1] == "autoresearch: terminated"
+
+
+def wait_for_training(pid: int) -> None:
+    """Return when the process has the handler that Lightning installs for SIGTERM while it fits."""
+    mask = 1 << (signal.SIGTERM - 1)
+    while not int(re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())[1], 16) & mask:
+        pass
+
+
+@pytest.mark.slow
 def test_what_a_source_prints_does_not_mix_with_the_result(run, tmp_path: Path) -> None:
     mine = tmp_path / "my_train.py"
     mine.write_text(package_source() + "\nprint('hello')\n")
@@ -144,7 +187,7 @@ def test_a_source_for_another_machine_gets_this_preset_s_sizes_and_says_so(run, 
     mine = tmp_path / "my_train.py"
     mine.write_text(package_source())
     done = run("--source", str(mine))
-    assert "my_train.py, its sizes for preset full replaced by those for cpu" in done.stderr
+    assert "my_train.py is for preset full; cpu's replace its" in done.stderr
     assert re.search(r"depth: +2$", done.stdout, re.MULTILINE)
 
 
