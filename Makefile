@@ -3,7 +3,7 @@
 #     make demo    train a GPT on the built-in corpus for a minute and print val_bpb
 #     make test    lint, types and all tests
 #
-# Both make .venv first. uv users: uv venv && uv pip install --torch-backend=auto -c constraints.txt -e '.[dev]'
+# Both make .venv first.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -20,6 +20,7 @@ test: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks
 	$(BIN)/python -m pytest
 
 install: $(READY)

@@ -71,7 +71,7 @@ def bare_steps(model: GPT, data: Any, steps: int, device: Device) -> list[float]
         with torch.autocast(device.kind, torch.bfloat16, enabled=device.precision == "bf16-mixed"):
             loss = model.training_step((tokens, targets), step)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         model.on_before_optimizer_step(optimizer)
         optimizer.step()
         loss.item()  # the guard's look at the loss is part of either loop
@@ -92,7 +92,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     device = detect()
     preset = preset_for(device)
-    hp = Hyperparameters(**preset.defaults)  # type: ignore[arg-type]
+    hp = Hyperparameters(**{name: default for name, (default, _) in preset.knobs.items()})  # type: ignore[arg-type]
     model = GPT(hp, preset.vocab_size, preset.context)
     data = batches(hp.device_batch_size, preset.context, preset.vocab_size, device)
     print(f"{device}; preset {preset.name}; {hp.device_batch_size} x {preset.context} tokens a step")
