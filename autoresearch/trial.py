@@ -103,7 +103,7 @@ def run_trial(settings: TrialSettings, report: Callable[[Progress], None] | None
             shards, int(settings.values["device_batch_size"]), settings.seed, settings.device.torch_device
         )
         meter = _throughput(model, settings.device)
-        budget = _budget(settings, batches)
+        budget = _budget(settings)
         _fit(model, batches, accumulate, settings.device, budget, meter, report)
         judged = time.monotonic()
         score = _judge(model, settings)
@@ -161,7 +161,7 @@ def _throughput(model: LightningModule, device: Device) -> Throughput:
     return Throughput(flops_per_token=flops(), peak_flops=peak_flops(device))
 
 
-def _budget(settings: TrialSettings, batches: TrainBatches) -> Budget:
+def _budget(settings: TrialSettings) -> Budget:
     generator = torch.Generator().manual_seed(settings.seed)
     context = settings.context or settings.dataset.context
     shape = (int(settings.values["device_batch_size"]), context)
