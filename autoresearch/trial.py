@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,6 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from autoresearch.bpb import Score, score_rows
 from autoresearch.callbacks import (
@@ -87,6 +87,7 @@ def run_trial(settings: TrialSettings, report: Callable[[Progress], None] | None
         KnobError: A value out of range, or batch sizes that do not divide.
         DataError: The dataset does not fit the settings.
         TrialError: The run diverged, ran out of memory, or failed in the revision's code.
+        TerminatedError: SIGTERM.
         KeyboardInterrupt: Ctrl-C.
     """
     started = time.monotonic()
@@ -94,7 +95,7 @@ def run_trial(settings: TrialSettings, report: Callable[[Progress], None] | None
     shards = settings.dataset.train_rows(settings.context)
     accumulate = _accumulation(revision, settings)
     seed_everything(settings.seed, verbose=False)
-    with candidate_failures(settings.source, TrialError), _compilation(settings):
+    with _terminable(), candidate_failures(settings.source, TrialError), _compilation(settings):
         context = settings.context or settings.dataset.context
         hyperparameters = revision.hyperparameters(**settings.values)
         model = revision.gpt(hyperparameters, vocab_size=settings.dataset.vocab_size, context=context)
@@ -244,16 +245,28 @@ def _garbage_frozen() -> Iterator[None]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Turn Lightning's way of ending on Ctrl-C (exit code 1, further Ctrl-C ignored) back into Python's own.
+def _terminable() -> Iterator[None]:
+    """End the run where it is when SIGTERM arrives; Lightning, left alone, would first finish a batch."""
+    if threading.current_thread() is not threading.main_thread():  # no other may handle signals
+        yield
+        return
 
-    On SIGTERM Lightning raises an exception between two batches, which is no failure of the revision's either.
-    """
+    def end(signum: int, frame: Any) -> None:
+        raise TerminatedError("terminated")
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn Lightning's way of ending on Ctrl-C (exit code 1, further Ctrl-C ignored) back into Python's own."""
     handler: Any = signal.getsignal(signal.SIGINT)
     try:
         yield
-    except SIGTERMException:
-        raise TerminatedError("terminated") from None
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             signal.signal(signal.SIGINT, handler)
