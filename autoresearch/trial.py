@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import logging
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -246,7 +248,11 @@ def _garbage_frozen() -> Iterator[None]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """End the run where it is when SIGTERM arrives; Lightning, left alone, would first finish a batch."""
+    """End the run where it is when SIGTERM or Ctrl-C arrives, wherever that is.
+
+    Python drops an exception that a signal raises inside a weak reference's callback, and torch's compiler has many of
+    those: such a signal is sent again, until it arrives outside.
+    """
     if threading.current_thread() is not threading.main_thread():  # no other may handle signals
         yield
         return
@@ -254,10 +260,20 @@ def _terminable() -> Iterator[None]:
     def end(signum: int, frame: Any) -> None:
         raise TerminatedError("terminated")
 
-    before = signal.signal(signal.SIGTERM, end)
+    def again(dropped: Any) -> None:
+        if isinstance(dropped.exc_value, KeyboardInterrupt):
+            _thread.interrupt_main(signal.SIGINT)
+        elif isinstance(dropped.exc_value, TerminatedError):
+            _thread.interrupt_main(signal.SIGTERM)
+        else:
+            hook_before(dropped)
+
+    before, hook_before = signal.signal(signal.SIGTERM, end), sys.unraisablehook
+    sys.unraisablehook = again
     try:
         yield
     finally:
+        sys.unraisablehook = hook_before
         signal.signal(signal.SIGTERM, before)
 
 
