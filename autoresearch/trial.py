@@ -260,11 +260,14 @@ def _terminable() -> Iterator[None]:
     def end(signum: int, frame: Any) -> None:
         raise TerminatedError("terminated")
 
+    def send_soon(signum: int) -> None:  # not now: raised in here it would be dropped once more
+        threading.Timer(0.1, _thread.interrupt_main, (signum,)).start()
+
     def again(dropped: Any) -> None:
         if isinstance(dropped.exc_value, KeyboardInterrupt):
-            _thread.interrupt_main(signal.SIGINT)
+            send_soon(signal.SIGINT)
         elif isinstance(dropped.exc_value, TerminatedError):
-            _thread.interrupt_main(signal.SIGTERM)
+            send_soon(signal.SIGTERM)
         else:
             hook_before(dropped)
 
