@@ -92,12 +92,17 @@ def run_trial(settings: TrialSettings, report: Callable[[Progress], None] | None
         TerminatedError: SIGTERM.
         KeyboardInterrupt: Ctrl-C.
     """
+    with _terminable():  # loading included: it, too, runs code that a dropped signal would pass through
+        return _train_and_judge(settings, report)
+
+
+def _train_and_judge(settings: TrialSettings, report: Callable[[Progress], None] | None) -> TrialResult:
     started = time.monotonic()
     revision = load(settings.source)
     shards = settings.dataset.train_rows(settings.context)
     accumulate = _accumulation(revision, settings)
     seed_everything(settings.seed, verbose=False)
-    with _terminable(), candidate_failures(settings.source, TrialError), _compilation(settings):
+    with candidate_failures(settings.source, TrialError), _compilation(settings):
         context = settings.context or settings.dataset.context
         hyperparameters = revision.hyperparameters(**settings.values)
         model = revision.gpt(hyperparameters, vocab_size=settings.dataset.vocab_size, context=context)
