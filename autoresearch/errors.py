@@ -4,8 +4,14 @@
     ├── InputError          a flag, file or value from the user is wrong
     │   ├── DataError       ... the corpus, or the prepared data
     │   ├── KnobError       ... the name or the value of a knob
-    │   └── RevisionError   ... the text of a train.py
-    ├── TrialError          the run itself failed (diverged, out of memory)
+    │   ├── RevisionError   ... the text of a train.py
+    │   └── StudyError      ... the study: its name, its settings, this worker's fitness for it
+    ├── StorageError        the study's database cannot be used
+    ├── TrialError          the run itself failed
+    │   ├── OutOfMemory     ... for want of memory
+    │   ├── Diverged        ... its loss is beyond hope
+    │   ├── OverBudget      ... it overstayed and was killed
+    │   └── Stopped         ... no failure: who watched it stopped it early
     └── TerminatedError     the process was told to end (SIGTERM)
 
 Every message is one line for a person: what was wrong, the value, what was expected, what to do. The command
@@ -37,8 +43,32 @@ class RevisionError(InputError):
     """A `train.py` does not parse or does not keep its contract."""
 
 
+class StudyError(InputError):
+    """There is no such study, it cannot be made, or this worker does not fit it."""
+
+
+class StorageError(AutoresearchError):
+    """The study's database cannot be opened, read or written."""
+
+
 class TrialError(AutoresearchError):
     """A training run that was set up correctly did not come to a score."""
+
+
+class OutOfMemory(TrialError):  # noqa: N818 -- a state with a name of its own, not an accident of ours
+    """The run needed more memory than there is."""
+
+
+class Diverged(TrialError):  # noqa: N818
+    """The loss is not finite, or far above what it was."""
+
+
+class OverBudget(TrialError):  # noqa: N818
+    """The run overstayed and was killed."""
+
+
+class Stopped(TrialError):  # noqa: N818
+    """Who watched the run stopped it before its budget was spent."""
 
 
 class TerminatedError(AutoresearchError):

@@ -1,0 +1,146 @@
+"""What the study's parts hand to each other: frozen records, and the words for a trial's kind and state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from autoresearch.knobs import Knob, KnobValue
+
+
+class Kind(StrEnum):
+    """Why a trial was run."""
+
+    BASELINE = "baseline"  # revision 0 with its defaults; the repeats give the noise
+    SAMPLE = "sample"  # the incumbent's code, other knob values
+    EDIT = "edit"  # other code, the incumbent's knob values
+    CONFIRM = "confirm"  # the incumbent or the baseline again on a fresh seed, after the search
+
+
+SEARCH_KINDS = (Kind.SAMPLE, Kind.EDIT)
+
+
+class Status(StrEnum):
+    """Where a trial stands. Each is written before the act that it names."""
+
+    CLAIMED = "claimed"  # a worker has taken it
+    RUNNING = "running"  # its process is about to be started
+    JUDGED = "judged"  # val_bpb is known; what follows from it is not decided
+    KEEP = "keep"  # promoted: it became the incumbent
+    DISCARD = "discard"  # judged, no better than the incumbent
+    MEASURED = "measured"  # a baseline or confirmation run, judged
+    PRUNED = "pruned"  # a sample stopped early: worse than its like, or diverged
+    CRASH = "crash"  # the edit did not apply, or its code failed or diverged
+    OOM = "oom"  # out of memory
+    OVER_BUDGET = "over_budget"  # overstayed and was killed
+    CHEAT = "cheat"  # failed a probe of the judge
+    INTERRUPTED = "interrupted"  # by the user, or its worker died
+
+
+OPEN = (Status.CLAIMED, Status.RUNNING, Status.JUDGED)
+SCORED = (Status.KEEP, Status.DISCARD, Status.MEASURED)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One replacement in a text: `search` must occur exactly once."""
+
+    search: str
+    replace: str
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What an editor proposes: replacements in the incumbent's `train.py`."""
+
+    key: str  # says which edit this is, so that none is proposed twice: unique in a study
+    title: str
+    hypothesis: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One immutable text of `train.py`."""
+
+    sha256: str
+    source: str
+    knobs: Mapping[str, Knob]
+    parent: str | None = None  # sha256
+    title: str = ""
+    hypothesis: str = ""
+    blocks: tuple[Block, ...] = ()  # what was replaced in the parent's text
+    editor: str = ""
+
+    @property
+    def short(self) -> str:
+        """The first eight digits, as people see it."""
+        return self.sha256[:8]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial that has been decided on and waits for a worker."""
+
+    key: str  # unique in a study: two workers that think of the same one end up with one
+    kind: Kind
+    revision: str  # sha256; of an edit that failed before it became one, its parent's
+    values: Mapping[str, KnobValue]
+    seed: int
+    incumbent_version: int  # that it was made for; -1 before there is an incumbent
+    parent: int | None = None  # number of the incumbent's trial
+    title: str = ""
+    system_attrs: Mapping[str, Any] = field(default_factory=dict)  # what Optuna's sampler wants to find again
+    edit: Edit | None = None
+    error: str = ""  # why the edit could not be made into a revision
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One row of our table of trials."""
+
+    number: int  # Optuna's
+    kind: Kind
+    status: Status
+    revision: str
+    values: Mapping[str, KnobValue]
+    seed: int
+    parent: int | None
+    incumbent_version: int
+    title: str
+    key: str  # of its proposal
+    worker: str
+    run: str
+    reason: str = ""  # one line: why it failed, or why it was kept or not
+    tail: str = ""  # the end of its log or traceback
+    val_bpb: float | None = None
+    test_bpb: float | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)  # the fields of TrialResult
+    created_at: float = 0.0  # seconds since the epoch by the database's clock
+    started_at: float | None = None
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """What the next trials build on."""
+
+    version: int  # 0 is the baseline
+    number: int  # of the trial that it was measured in
+    revision: str
+    values: Mapping[str, KnobValue]
+    val_bpb: float
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One change of the incumbent; version 0 is the baseline's and has no predecessor."""
+
+    version: int
+    number: int
+    val_bpb: float
+    gain: float  # over the incumbent before it
+    threshold: float  # that the gain had to exceed
+    at: float
