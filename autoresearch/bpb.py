@@ -9,7 +9,7 @@ the same order, whatever batch size the model trains with.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,9 +57,7 @@ def score_rows(forward: Callable[[Tensor], Tensor], rows: np.ndarray, token_byte
         for batch in torch.split(on_device, batch_size):
             tokens, targets = batch[:, :-1].long(), batch[:, 1:].long()
             logits = forward(tokens)
-            expected = (*tokens.shape, len(token_bytes))
-            if tuple(logits.shape) != expected:
-                raise TrialError(f"logits have shape {tuple(logits.shape)}, expected {expected}")
+            expect_shape(logits.shape, (*tokens.shape, len(token_bytes)))
             target_bytes = token_bytes[targets]  # (B, T)
             # `where` and not a product: a model may well give a special token no probability at all.
             nats.append(torch.where(target_bytes > 0, token_nats(logits, targets), 0.0).sum(dim=1))
@@ -69,6 +67,12 @@ def score_rows(forward: Callable[[Tensor], Tensor], rows: np.ndarray, token_byte
     if not math.isfinite(total):
         raise TrialError("the model's logits on the validation rows are not finite")
     return Score(total, total_bytes, total_tokens)
+
+
+def expect_shape(shape: Iterable[int], expected: tuple[int, ...]) -> None:
+    """Raise a `TrialError` unless logits have the shape that they should."""
+    if tuple(shape) != expected:
+        raise TrialError(f"logits have shape {tuple(shape)}, expected {expected}")
 
 
 def token_nats(logits: Tensor, targets: Tensor) -> Tensor:

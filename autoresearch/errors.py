@@ -20,9 +20,17 @@ line prints it without a traceback and exits with the class's `exit_code`.
 
 
 class AutoresearchError(Exception):
-    """Root of the tree; catch this to catch all of ours."""
+    """Root of the tree; catch this to catch all of ours.
+
+    Attributes:
+        tail: the end of a traceback or a log, for whoever wants more than the one line; often empty.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", tail: str = "") -> None:
+        super().__init__(message)
+        self.tail = tail
 
 
 class InputError(AutoresearchError):

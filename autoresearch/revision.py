@@ -26,7 +26,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from autoresearch.errors import AutoresearchError, RevisionError, TrialError
+from autoresearch.errors import AutoresearchError, OutOfMemory, RevisionError
 from autoresearch.knobs import Knob, KnobValue, knobs_of
 
 _MODULE_NAME = "autoresearch_candidate"  # one revision is loaded in a process
@@ -209,7 +209,7 @@ def candidate_failures(path: Path, failure: type[AutoresearchError]) -> Iterator
         raise
     except (torch.OutOfMemoryError, MemoryError) as error:
         advice = "a smaller device_batch_size needs less memory"
-        raise TrialError(f"out of memory: {_first_line(error)}; {advice}") from error
+        raise OutOfMemory(f"out of memory: {_first_line(error)}; {advice}") from error
     except (Exception, SystemExit) as error:
         raise failure(
             f"{path.name} failed: {type(error).__name__}: {_first_line(error)}{_place(error, path)}"

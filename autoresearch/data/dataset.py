@@ -66,6 +66,12 @@ class Dataset:
             raise DataError(f"{path / META} is damaged ({error!r}); delete {path} and prepare it again") from error
         return dataset
 
+    @property
+    def bytes_per_token(self) -> float:
+        """Bytes of text that a token of the training split stands for, on average."""
+        train = self.meta["splits"]["train"]
+        return float(train["bytes"] / train["tokens"])
+
     def train_rows(self, context: int | None = None) -> list[np.ndarray]:
         """Return the shards of the train split, each (rows, T + 1) uint16, all of them views of memory maps.
 
@@ -73,9 +79,13 @@ class Dataset:
             context: T; the dataset's own when None. One that divides it cuts each row into overlapping
                 pieces, and then a shard comes back as several arrays.
         """
-        counts = self.meta["splits"]["train"]["shard_rows"]
-        shards = [self._rows(f"train-{number:05d}.npy", rows) for number, rows in enumerate(counts)]
+        shards = [self._rows(path.name, rows) for path, rows in self.train_files()]
         return [piece for shard in shards for piece in cut_rows(shard, self._checked(context))]
+
+    def train_files(self) -> list[tuple[Path, int]]:
+        """Where the shards of the train split lie, and how many rows each of them has."""
+        counts = self.meta["splits"]["train"]["shard_rows"]
+        return [(self.path / f"train-{number:05d}.npy", int(rows)) for number, rows in enumerate(counts)]
 
     def val_rows(self, context: int | None = None) -> np.ndarray:
         """Return the val split, (rows, T + 1) uint16, in a fixed order; `context` as for `train_rows`."""

@@ -8,7 +8,6 @@ import json
 import math
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -19,14 +18,16 @@ import torch
 from autoresearch.data import catalog
 from autoresearch.data.dataset import Dataset
 from autoresearch.device import Device, detect
-from autoresearch.errors import InputError, RevisionError
+from autoresearch.errors import InputError
 from autoresearch.knobs import KnobValue, resolve
-from autoresearch.presets import PRESETS, Preset, preset_for, preset_named, retarget
+from autoresearch.presets import PRESETS, Preset, preset_for, preset_named
 from autoresearch.progress import Progress
-from autoresearch.revision import load, package_source, preset_of, read_source, with_defaults
+from autoresearch.revision import load, read_source, with_defaults
 from autoresearch.trial import TrialResult, TrialSettings, run_trial
 
+from .files import write_new
 from .prepare import progress_on_stderr
+from .source import source_file, tell
 
 
 @click.command()
@@ -74,13 +75,14 @@ def train(
     _check_numbers(budget, steps, context, seed)
     machine = detect(device)
     chosen = preset_named(preset) if preset else preset_for(machine)
-    _tell("device", str(machine))
-    _tell("preset", f"{chosen.name}, for {chosen.machine}")
+    tell("device", str(machine))
+    tell("preset", f"{chosen.name}, for {chosen.machine}")
     # What a train.py prints must not mix with the result.
-    with _source_file(source, chosen) as path, redirect_stdout(sys.stderr):
+    with source_file(source, chosen) as path, redirect_stdout(sys.stderr):
         values = _values(path, assignments, chosen)
         if write is not None:
-            _write(write, with_defaults(read_source(path), values))
+            write_new(write, with_defaults(read_source(path), values))
+            tell("written", f"{write}; run it with autoresearch train --source {write}")
             return
         dataset = _dataset(data, chosen)
         settings = TrialSettings(
@@ -95,7 +97,7 @@ def train(
             context=context,
             compiled=_can_compile(machine, compiled),
         )
-        _tell("start", "building, compiling and warming up; none of it is counted")
+        tell("start", "building, compiling and warming up; none of it is counted")
         with _progress_line() as report:
             result = run_trial(settings, report)
         text = as_json_text(result, settings, chosen) if as_json else summary(result, values)
@@ -154,51 +156,20 @@ def _values(path: Path, assignments: Iterable[str], preset: Preset) -> dict[str,
     knobs = load(path).knobs
     values = resolve(knobs, assignments)
     telling = [name for name in values if name in preset.knobs or values[name] != knobs[name].default]
-    _tell("knobs", " ".join(f"{name}={values[name]}" for name in telling) or f"as in {path.name}")
+    tell("knobs", " ".join(f"{name}={values[name]}" for name in telling) or f"as in {path.name}")
     return values
 
 
 def _dataset(name: str | None, preset: Preset) -> Dataset:
     with progress_on_stderr() as bars:
         dataset = catalog.named(name) if name else catalog.fitting(preset.vocab_size, preset.context, report=bars)
-    _tell("data", f"{dataset.name}, fingerprint {dataset.fingerprint[:12]}")
+    tell("data", f"{dataset.name}, fingerprint {dataset.fingerprint[:12]}")
     return dataset
-
-
-@contextmanager
-def _source_file(source: Path | None, preset: Preset) -> Iterator[Path]:
-    """The file to run: the user's as it is, unless its defaults are for another preset's machine."""
-    text = read_source(source) if source else package_source()
-    try:
-        fitted = retarget(text, preset)
-    except RevisionError as error:
-        raise RevisionError(f"{source}: {error}") from None
-    if source and fitted == text:
-        yield source.resolve()
-        return
-    if source:
-        replaced = ", ".join(PRESETS[str(preset_of(text))].knobs.keys() | preset.knobs.keys())
-        _tell("source", f"{source} is for preset {preset_of(text)}; {preset.name}'s replace its {replaced}")
-    with tempfile.TemporaryDirectory(prefix="autoresearch-") as folder:
-        path = Path(folder) / (source.name if source else "train.py")
-        path.write_text(fitted, encoding="utf-8")
-        yield path
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror}; expected a new file in a folder that exists"
-        ) from None
-    _tell("written", f"{path}; run it with autoresearch train --source {path}")
 
 
 def _can_compile(device: Device, wanted: bool) -> bool:
     if wanted and device.compile_obstacle:
-        _tell("compile", f"off: {device.compile_obstacle}; training will be slower")
+        tell("compile", f"off: {device.compile_obstacle}; training will be slower")
     return wanted and device.compile_obstacle is None
 
 
@@ -231,7 +202,3 @@ def _line(progress: Progress) -> str:
         f"{progress.fraction:4.0%}  step {progress.step}  loss {progress.loss:.4f}  "
         f"{progress.tokens_per_second:,.0f} tokens/s{mfu}  {minutes}:{seconds:02d} left"
     )
-
-
-def _tell(name: str, what: str) -> None:
-    click.echo(f"{name:<8} {what}", err=True)

@@ -111,7 +111,7 @@ def test_progress_reaches_the_end_of_the_budget(settings: Callable[..., TrialSet
 
 def test_warm_up_trains_nothing(settings: Callable[..., TrialSettings], monkeypatch: pytest.MonkeyPatch) -> None:
     warmed = run_trial(settings())
-    monkeypatch.setattr("autoresearch.trial._WARMUP_STEPS", 0)
+    monkeypatch.setattr("autoresearch.training._WARMUP_STEPS", 0)
     assert run_trial(settings()).val_bpb == warmed.val_bpb
 
 

@@ -1,0 +1,166 @@
+"""The untrusted side: one job in a process of its own, from its description to the last answer.
+
+The supervisor believes nothing that comes from here; this file is only polite.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import lightning.pytorch as pl
+import numpy as np
+from lightning.pytorch.callbacks import Callback
+from optuna.distributions import distribution_to_json
+from torch import Tensor
+
+from autoresearch.callbacks import peak_memory
+from autoresearch.data.dataset import cut_rows, load_array
+from autoresearch.device import Device
+from autoresearch.errors import AutoresearchError, TrialError
+from autoresearch.progress import Progress
+from autoresearch.revision import candidate_failures, load
+from autoresearch.training import Assignment, Trained, answering, compilation, train
+
+from .channel import Channel
+from .confinement import confine
+from .job import SOURCE
+from .messages import MAX_TAIL
+from .slate import Slate, SlateShape
+
+
+def run_job(folder: Path, channel: int, log: int, slate: int | None) -> NoReturn:
+    """Do one job and end the process; the arguments after the folder are file descriptors, now this process's own."""
+    code = 1
+    try:
+        confine(folder, log)
+        _converse(Link(Channel(socket.socket(fileno=channel))), folder / SOURCE, slate)
+        code = 0
+    except BaseException:  # noqa: BLE001 -- even what a revision throws past everything ends this process and no other
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # no clean-up of what the process before the fork had set up
+
+
+class Link:
+    """The candidate's end of the channel. Its process group ends with it."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        threading.Thread(target=self._read, name="autoresearch-link", daemon=True).start()
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """Say something to the supervisor."""
+        self._channel.send({"kind": kind, **fields})
+
+    def receive(self) -> dict[str, Any]:
+        """Wait for the supervisor's next message."""
+        return self._messages.get()
+
+    def _read(self) -> None:
+        # All the time, so that the end of the supervisor is noticed in the middle of training, too.
+        while True:
+            try:
+                self._messages.put(self._channel.receive())
+            except (EOFError, OSError):
+                os.killpg(0, signal.SIGKILL)
+
+
+def _converse(link: Link, source: Path, slate: int | None) -> None:
+    job = link.receive()
+    try:
+        if job["job"] == "inspect":
+            link.send("knobs", knobs=_knobs(source))
+        else:
+            assert slate is not None
+            with candidate_failures(source, TrialError):
+                _train_and_answer(link, job, source, slate)
+    except AutoresearchError as error:
+        cause = error.__cause__ or error
+        tail = "".join(traceback.format_exception(cause))[-MAX_TAIL:]
+        link.send("failed", error=type(error).__name__, message=str(error), tail=tail)
+
+
+def _knobs(source: Path) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": knob.name,
+            "type": knob.kind.__name__,
+            "default": knob.default,
+            "distribution": distribution_to_json(knob.distribution),
+        }
+        for knob in load(source).knobs.values()
+    ]
+
+
+def _train_and_answer(link: Link, job: dict[str, Any], source: Path, slate: int) -> None:
+    revision, assignment = load(source), _assignment(job, source)
+    device = assignment.device
+    with compilation(device, assignment.compiled):
+        trained = train(revision, assignment, _rows(job), _reporter(link), [_ClockStarts(link)])
+        link.send("trained", **_counted(trained))
+        shape = SlateShape(job["rows_at_a_time"], assignment.context, assignment.vocab_size)
+        _answer(link, Slate(slate, shape), answering(trained.model, device), device)
+    peak = max(trained.peak_memory_bytes, peak_memory(device.torch_device))
+    link.send("finished", peak_memory_bytes=peak)
+
+
+def _answer(link: Link, slate: Slate, forward: Callable[[Tensor], Tensor], device: Device) -> None:
+    """Turn tokens into logits until the supervisor has no more of them."""
+    while (request := link.receive())["ask"] == "logits":
+        tokens = slate.read_tokens(request["rows"]).to(device.torch_device)
+        logits = forward(tokens)
+        expected = (*tokens.shape, slate.shape.vocab_size)
+        fits = tuple(logits.shape) == expected
+        link.send("logits", shape=list(logits.shape), dtype=slate.write_logits(logits) if fits else "float32")
+
+
+def _assignment(job: dict[str, Any], source: Path) -> Assignment:
+    names = {field.name for field in dataclasses.fields(Assignment)} - {"source", "device"}
+    return Assignment(source=source, device=Device(**job["device"]), **{name: job[name] for name in names})
+
+
+def _rows(job: dict[str, Any]) -> list[np.ndarray]:
+    shape = job["row_tokens"] + 1
+    shards = [load_array(Path(path), (rows, shape), np.uint16) for path, rows in job["shards"]]
+    return [piece for shard in shards for piece in cut_rows(shard, job["context"])]
+
+
+def _counted(trained: Trained) -> dict[str, Any]:
+    return {field.name: getattr(trained, field.name) for field in dataclasses.fields(trained) if field.name != "model"}
+
+
+def _reporter(link: Link) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
+        if math.isfinite(progress.loss):  # where it is not, the run is about to end with that reason
+            link.send("progress", **dataclasses.asdict(progress))
+
+    return report
+
+
+class _ClockStarts(Callback):
+    """Says that the budget has begun to run."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._said = False
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if not self._said:
+            self._said = True
+            self._link.send("training")

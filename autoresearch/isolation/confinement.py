@@ -1,0 +1,44 @@
+"""What a candidate's process does to itself before it runs a line of a revision."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from .job import SCRATCH
+
+
+def confine(folder: Path, log: int) -> None:
+    """Leave the supervisor's session and terminal, move into the trial's folder, and print to its log alone.
+
+    A group of its own is what makes the whole process tree one thing to kill.
+    """
+    if os.getsid(0) != os.getpid():  # one that was started for this job alone leads a session from the start
+        os.setsid()
+    os.chdir(folder)
+    _redirect(log)
+    scratch = folder / SCRATCH
+    scratch.mkdir(exist_ok=True)
+    os.environ["TMPDIR"], tempfile.tempdir = str(scratch), None
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    faulthandler.enable()  # a segmentation fault leaves its traceback in the log
+    if sys.platform == "linux":
+        # When memory runs out, the kernel shall take the candidate and neither the worker nor its database. Not every
+        # container lets a process ask for that.
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def _redirect(log: int) -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(log)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]

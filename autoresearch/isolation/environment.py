@@ -1,0 +1,52 @@
+"""Which environment variables a candidate may see: a list of what it needs, so that no secret need be known by name."""
+
+from __future__ import annotations
+
+import os
+import re
+import site
+from collections.abc import Mapping
+from pathlib import Path
+
+_NAMES = {
+    "PATH",  # the compiler
+    "CC",
+    "CXX",
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "CPLUS_INCLUDE_PATH",
+    "LIBRARY_PATH",
+    "LD_LIBRARY_PATH",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+    "PYTHONPATH",
+    "PYTHONWARNINGS",
+}
+_BEGINNINGS = re.compile(
+    r"LC_|DYLD_|CUDA|NVIDIA_|HIP_|ROCR_|ROCM_|HSA_|OMP_|GOMP_|KMP_|MKL_|OPENBLAS_|PYTORCH_|TORCH|TRITON"
+)
+_SECRETS = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)
+
+
+def clean_environment(cache: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a candidate.
+
+    Args:
+        cache: A folder for compiled code, shared by the trials of a study. It stands in for the home folder, too:
+            drivers keep caches of their own there, and nothing of the user's is to be found in it.
+        environment: What to choose from; this process's own by default.
+    """
+    given = os.environ if environment is None else environment
+    allowed = {
+        name: value
+        for name, value in given.items()
+        if (name in _NAMES or _BEGINNINGS.match(name)) and not _SECRETS.search(name)
+    }
+    return allowed | {
+        "HOME": str(cache),
+        "PYTHONUSERBASE": site.getuserbase(),  # packages that pip put below the real home folder
+        "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
+        "TRITON_CACHE_DIR": str(cache / "triton"),
+    }

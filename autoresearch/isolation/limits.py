@@ -1,0 +1,21 @@
+"""How long a candidate may take for each part of a trial, by the supervisor's clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds."""
+
+    inspection: float = 60.0  # to import a revision and say what its knobs are
+    startup: float = 900.0  # to import, build and compile; a large model's kernels take minutes where nothing is cached
+    overstay: float = 10.0  # after the budget, for the step that was begun within it ...
+    overstay_share: float = 0.1  # ... or this part of the budget, if that is more
+    steps: float = 86_400.0  # for a budget of steps, which says nothing about time
+    answer: float = 300.0  # for the logits of one batch; the first may compile something
+
+    def training(self, seconds: float, steps: int | None) -> float:
+        """For the whole of a budget."""
+        return self.steps if steps is not None else seconds + max(self.overstay, self.overstay_share * seconds)

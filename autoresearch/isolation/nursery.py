@@ -1,0 +1,126 @@
+"""Candidates for the asking: one warm process at hand, another one as soon as it is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from autoresearch.errors import InputError, TrialError
+
+from .channel import Channel
+from .job import LOG
+from .warm_process import FORKS, WarmProcess, WarmProcessLost
+
+
+class Nursery:
+    """Keeps a warm process."""
+
+    def __init__(self, cache: Path, forks: bool = FORKS) -> None:
+        """Prepare; `cache` is for compiled code and is made when the first process starts."""
+        if sys.platform == "win32":
+            raise InputError("a study runs each trial in a process of its own, which needs Linux or macOS, not Windows")
+        self._cache, self._forks = cache, forks
+        self._warm: WarmProcess | None = None
+
+    def warm_up(self) -> WarmProcess:
+        """Start a warm process unless there is one; it imports what it needs while this process goes on."""
+        if self._warm is None or not self._warm.is_alive:
+            self.close()
+            self._warm = WarmProcess(self._cache, self._forks)
+        return self._warm
+
+    @contextmanager
+    def candidate(self, folder: Path, slate: int | None) -> Iterator[Candidate]:
+        """A new candidate; when the context is left, it and everything below it are dead.
+
+        Args:
+            folder: Where it works and its log goes; exists.
+            slate: Descriptor of shared memory to hand over.
+
+        Raises:
+            TrialError: No process can be started.
+        """
+        try:
+            candidate = self._new(self.warm_up(), folder, slate)
+        except WarmProcessLost:  # since it was last looked at
+            self.close()
+            try:
+                candidate = self._new(self.warm_up(), folder, slate)
+            except WarmProcessLost as error:
+                self.close()
+                raise TrialError(f"cannot start a trial: {error}") from error
+        try:
+            yield candidate
+        finally:
+            if not candidate.end():
+                self.close()
+
+    def close(self) -> None:
+        """End the warm process."""
+        if self._warm is not None:
+            self._warm.close()
+            self._warm = None
+
+    @staticmethod
+    def _new(warm: WarmProcess, folder: Path, slate: int | None) -> Candidate:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs, (folder / LOG).open("wb") as log:
+                handed = [theirs.fileno(), log.fileno()] + ([] if slate is None else [slate])
+                pid = warm.fork(folder, handed)
+        except BaseException:
+            ours.close()
+            raise
+        return Candidate(warm, Channel(ours), pid)
+
+
+class Candidate:
+    """One candidate's process, from the outside."""
+
+    def __init__(self, warm: WarmProcess, channel: Channel, pid: int) -> None:
+        self.channel = channel
+        self._warm, self._pid = warm, pid
+        self._has_ended = False
+        # Remembers when the process began, so that another one of the same number is not taken for it.
+        self._process = psutil.Process(pid) if psutil.pid_exists(pid) else None
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait until it has ended by itself; return how, as `Popen.returncode` has it, or None if nobody knows."""
+        try:
+            status = self._warm.wait_for_candidate(seconds)
+        except WarmProcessLost:
+            return None
+        self._has_ended = True
+        return status
+
+    def end(self) -> bool:
+        """Kill it with everything below it, unless it has ended; return whether the warm process is still of use."""
+        if self._has_ended:
+            return self._warm.forks
+        try:
+            self._warm.kill_candidate()
+            self._warm.wait_for_candidate()
+        except WarmProcessLost:
+            self._kill()
+            return False
+        self._has_ended = True
+        return self._warm.forks
+
+    def _kill(self) -> None:
+        """The same from here, where the warm process cannot do it any more."""
+        if self._process is None or not self._process.is_running():
+            return
+        below = self._process.children(recursive=True)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)
+        for process in below:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()

@@ -1,0 +1,138 @@
+"""The conversation with one candidate, as the judge leads it: every wait has a deadline, every answer is checked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from autoresearch.bpb import expect_shape
+from autoresearch.errors import (
+    AutoresearchError,
+    DataError,
+    Diverged,
+    KnobError,
+    OutOfMemory,
+    OverBudget,
+    RevisionError,
+    TrialError,
+)
+from autoresearch.knobs import Knob
+from autoresearch.progress import Progress
+
+from .death import log_tail, obituary, oom_kills
+from .inbox import Closed, Inbox, Letter
+from .limits import Limits
+from .messages import Failed, Finished, Knobs, Logits, Message, Trained, Training
+from .nursery import Candidate
+from .slate import Slate
+
+# What a candidate's failure may be; anything else is a plain TrialError.
+_FAILURES: dict[str, type[AutoresearchError]] = {
+    error.__name__: error for error in (RevisionError, KnobError, DataError, OutOfMemory, Diverged)
+}
+_LAST_BREATH = 10.0  # seconds in which a process that has closed its channel should end
+
+M = TypeVar("M", bound=Message)
+
+
+class Session:
+    """Talks to a candidate; leave the context before its process is ended."""
+
+    def __init__(self, candidate: Candidate, log: Path, limits: Limits) -> None:
+        self._candidate, self._log, self._limits = candidate, log, limits
+        self._inbox = Inbox(candidate.channel)
+        self._oom_kills = oom_kills()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._inbox.close()
+
+    def knobs(self, job: dict[str, Any]) -> dict[str, Knob]:
+        """Have a revision inspected."""
+        self._send(job)
+        seconds = self._limits.inspection
+        return self._expect(Knobs, seconds, f"importing the file took over {seconds:g} s")[0].knobs
+
+    def train(
+        self, job: dict[str, Any], allowed: float, watch: Callable[[Progress], None] | None
+    ) -> tuple[Trained, float, float]:
+        """Have a revision trained.
+
+        Returns:
+            What was counted, and when by this process's clock the training began and ended.
+        """
+        self._send(job)
+        seconds = self._limits.startup
+        late = f"the run did not begin to train within {seconds:g} s; loading, building or compiling took too long"
+        _, began = self._expect(Training, seconds, late)
+        late = f"the run was still training {allowed:g} s after it began and was killed"
+        trained, ended = self._expect(Trained, began + allowed - time.monotonic(), late, watch)
+        return trained, began, ended
+
+    def forward(self, slate: Slate, device: torch.device) -> Callable[[Tensor], Tensor]:
+        """The candidate's model as the judge knows it: tokens `(B, T)` to logits `(B, T, V)`."""
+        seconds = self._limits.answer
+        late = f"the run gave no logits within {seconds:g} s and was killed"
+
+        def ask(tokens: Tensor) -> Tensor:
+            slate.write_tokens(tokens)
+            self._send({"ask": "logits", "rows": len(tokens)})
+            answer, _ = self._expect(Logits, seconds, late)
+            expect_shape(answer.shape, (*tokens.shape, slate.shape.vocab_size))
+            return slate.read_logits(len(tokens), answer.dtype, device)
+
+        return ask
+
+    def finish(self) -> Finished:
+        """Say that there are no more questions."""
+        self._send({"ask": "nothing"})
+        seconds = self._limits.answer
+        return self._expect(Finished, seconds, f"the run did not end within {seconds:g} s and was killed")[0]
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._candidate.channel.send(message)
+        except OSError:
+            pass  # it is dead, and the next wait will find out how it died
+
+    def _expect(
+        self, kind: type[M], seconds: float, late: str, watch: Callable[[Progress], None] | None = None
+    ) -> tuple[M, float]:
+        """Wait for the one message that may come now; with `watch`, also for progress."""
+        deadline = time.monotonic() + seconds
+        while True:
+            letter = self._inbox.take(deadline)
+            if letter is None or letter.at > deadline:
+                raise OverBudget(late, log_tail(self._log))
+            match letter.content:
+                case Progress() as progress if kind is Trained:
+                    if watch is not None:
+                        watch(progress)
+                case content if isinstance(content, kind):
+                    return content, letter.at
+                case _:
+                    raise self._failure(letter)
+
+    def _failure(self, letter: Letter) -> AutoresearchError:
+        match letter.content:
+            case Failed(error=error, message=message, tail=tail):
+                return _FAILURES.get(error, TrialError)(message, tail)
+            case Closed(complaint=None):
+                return obituary(self._candidate.wait(_LAST_BREATH), self._log, self._oom_kills)
+            case Closed(complaint=complaint):
+                return self._nonsense(str(complaint))
+            case other:
+                return self._nonsense(f"a message of kind {type(other).__name__} out of turn")
+
+    def _nonsense(self, complaint: str) -> TrialError:
+        return TrialError(f"the run's process sent nonsense: {complaint}", log_tail(self._log))

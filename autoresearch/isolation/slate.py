@@ -1,0 +1,95 @@
+"""The slate: memory that supervisor and candidate share, for tokens in one direction and logits in the other.
+
+It belongs to the supervisor, has a fixed size and no name in any file system (a container may give /dev/shm no more
+than 64 MiB). The candidate can write to it at any time, so who reads logits copies them before it reckons with them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class SlateShape:
+    """How many rows fit, and of what."""
+
+    rows: int
+    context: int
+    vocab_size: int
+
+    @property
+    def token_bytes(self) -> int:
+        """Room for the tokens, in whole pages."""
+        return -(-4 * self.rows * self.context // mmap.PAGESIZE) * mmap.PAGESIZE
+
+    @property
+    def size(self) -> int:
+        """Room for everything."""
+        return self.token_bytes + 4 * self.rows * self.context * self.vocab_size
+
+
+class Slate:
+    """A mapping of the shared memory."""
+
+    def __init__(self, descriptor: int, shape: SlateShape) -> None:
+        """Map a slate that exists; the descriptor stays the caller's."""
+        self.shape = shape
+        self._map = mmap.mmap(descriptor, shape.size)
+
+    def write_tokens(self, tokens: Tensor) -> None:
+        """Put `(B, T)` of any integer type there."""
+        self._tokens(len(tokens)).copy_(tokens)
+
+    def read_tokens(self, rows: int) -> Tensor:
+        """A copy of the tokens, `(rows, T)` int64."""
+        return self._tokens(rows).long()
+
+    def write_logits(self, logits: Tensor) -> str:
+        """Put `(B, T, V)` there; return the name of the type in which it stands there."""
+        name = "bfloat16" if logits.dtype == torch.bfloat16 else "float32"
+        self._logits(len(logits), name).copy_(logits)
+        return name
+
+    def read_logits(self, rows: int, dtype: str, device: torch.device) -> Tensor:
+        """A copy of the logits, `(rows, T, V)`, on the device: what is written to the slate later cannot change it."""
+        return self._logits(rows, dtype).to(device, copy=True)
+
+    def _tokens(self, rows: int) -> Tensor:
+        count = rows * self.shape.context
+        return torch.frombuffer(self._map, dtype=torch.int32, count=count).view(rows, -1)
+
+    def _logits(self, rows: int, dtype: str) -> Tensor:
+        shape = (rows, self.shape.context, self.shape.vocab_size)
+        offset = self.shape.token_bytes
+        flat = torch.frombuffer(self._map, dtype=_DTYPES[dtype], count=int(np.prod(shape)), offset=offset)
+        return flat.view(shape)
+
+
+def new_slate(shape: SlateShape) -> tuple[int, Slate]:
+    """Make one; the descriptor is for handing it on, and the caller's to close."""
+    descriptor = _anonymous_file(shape.size)
+    return descriptor, Slate(descriptor, shape)
+
+
+def _anonymous_file(size: int) -> int:
+    if sys.platform != "linux":
+        descriptor, path = tempfile.mkstemp(prefix="autoresearch-slate-")
+        os.unlink(path)  # noqa: PTH108 -- a path object has nothing to add
+        os.ftruncate(descriptor, size)
+        return descriptor
+    descriptor = os.memfd_create("autoresearch-slate", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, size)
+    # To read beyond the end of a mapped file kills the reader: nobody shall make it shorter.
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    return descriptor

@@ -1,0 +1,161 @@
+"""The warm process: imports everything once, then forks a candidate for each job. `python -m autoresearch.isolation.warm`
+
+It runs no torch operation and starts no thread or CUDA, since none of these survives a fork. It holds no secret (see
+`environment.py`) and never sees what a job is about: a fork talks to the supervisor over a socket of its own. When the
+supervisor dies, so does everything below this process.
+
+Where a fork after such imports is not safe (macOS), it does one job itself and ends (`--once`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import selectors
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+
+from .channel import Channel
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def main(arguments: list[str]) -> None:
+    """Serve jobs until the supervisor is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
+    control = Channel(socket.socket(fileno=int(arguments[0])))
+    _preload()
+    if "--once" in arguments:
+        _serve_one(control)
+    _adopt_orphans()
+    gc.collect()
+    gc.freeze()  # a collection in a fork would write to, and so copy, every page that holds an object
+    _Warm(control).serve()
+
+
+def _preload() -> None:
+    from . import candidate  # noqa: F401
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what a candidate leaves behind, wherever it tried to hide."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def receive_job(control: Channel, message: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `run_job`: descriptors come behind the message that announces them."""
+    _, descriptors, _, _ = socket.recv_fds(control.socket, 1, 3)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    channel, log, *slate = descriptors
+    return {"folder": Path(message["folder"]), "channel": channel, "log": log, "slate": slate[0] if slate else None}
+
+
+def _serve_one(control: Channel) -> NoReturn:
+    from .candidate import run_job
+
+    control.send({"said": "ready", "pid": os.getpid()})
+    try:
+        job = receive_job(control, control.receive())
+    except EOFError:
+        sys.exit()
+    control.send({"said": "started", "pid": os.getpid()})
+    run_job(**job)
+
+
+class _Warm:
+    """Forks, reaps, and kills; one job at a time."""
+
+    def __init__(self, control: Channel) -> None:
+        self._control = control
+        self._child: int | None = None
+        self._wake, wake = socket.socketpair()
+        for end in (self._wake, wake):
+            end.setblocking(False)
+        self._wake_writer = wake
+
+    def serve(self) -> None:
+        """Until the supervisor is gone."""
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
+        self._control.send({"said": "ready", "pid": os.getpid()})
+        selector = selectors.DefaultSelector()
+        selector.register(self._control.socket, selectors.EVENT_READ)
+        selector.register(self._wake, selectors.EVENT_READ)
+        try:
+            while True:
+                for key, _ in selector.select():
+                    if key.fileobj is self._control.socket:
+                        self._obey(self._control.receive())
+                    else:
+                        self._wake.recv(4096)
+                        self._look_after_child()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            self._sweep()
+
+    def _obey(self, message: dict[str, Any]) -> None:
+        if message["do"] == "start":
+            job = receive_job(self._control, message)
+            self._child = os.fork()
+            if self._child == 0:
+                self._become_candidate(job)
+            for descriptor in (job["channel"], job["log"], job["slate"]):
+                if descriptor is not None:
+                    os.close(descriptor)
+            self._control.send({"said": "started", "pid": self._child})
+        elif self._child is not None:  # "kill"
+            self._end_child()
+
+    def _become_candidate(self, job: dict[str, Any]) -> NoReturn:
+        from .candidate import run_job
+
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for end in (self._control, self._wake, self._wake_writer):
+            end.close()
+        run_job(**job)
+
+    def _look_after_child(self) -> None:
+        if self._child is None:
+            return
+        # Not reaped yet: as long as it is not, its number and its group's belong to nobody else.
+        if os.waitid(os.P_PID, self._child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            self._end_child()
+
+    def _end_child(self) -> None:
+        status = self._sweep()
+        self._child = None
+        self._control.send({"said": "ended", "status": status})
+
+    def _sweep(self) -> int | None:
+        """Kill and reap everything below this process; return how the candidate ended, as `Popen.returncode` has it."""
+        ended = None
+        while True:
+            if self._child is not None and ended is None:
+                _kill_group(self._child)
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            try:
+                pid, status = os.waitpid(-1, 0)
+            except ChildProcessError:
+                return ended
+            if pid == self._child:
+                ended = os.waitstatus_to_exitcode(status)
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # too young to have made one
+        os.killpg(leader, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
