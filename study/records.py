@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from autoresearch.knobs import Knob, KnobValue
 
@@ -41,6 +42,26 @@ class Status(StrEnum):
 
 OPEN = (Status.CLAIMED, Status.RUNNING, Status.JUDGED)
 SCORED = (Status.KEEP, Status.DISCARD, Status.MEASURED)
+
+
+@dataclass(frozen=True)
+class ConfirmationKey:
+    """The key of a run that confirms an incumbent; equal indices are equal seeds."""
+
+    version: int  # of the incumbent
+    role: str  # one of ROLES
+    index: int
+
+    ROLES = ("baseline", "incumbent")
+
+    def __str__(self) -> str:
+        return f"confirm:v{self.version}:{self.role}:{self.index}"
+
+    @classmethod
+    def parse(cls, key: str) -> Self | None:
+        """Read a proposal's key; None if it is another kind's."""
+        found = re.fullmatch(r"confirm:v(\d+):(baseline|incumbent):(\d+)", key)
+        return found and cls(int(found[1]), found[2], int(found[3]))
 
 
 @dataclass(frozen=True)
@@ -115,6 +136,7 @@ class TrialRecord:
     run: str
     reason: str = ""  # one line: why it failed, or why it was kept or not
     tail: str = ""  # the end of its log or traceback
+    lost_race: bool = False  # it beat the incumbent that it was made for, but not the one that it found
     val_bpb: float | None = None
     test_bpb: float | None = None
     result: Mapping[str, Any] = field(default_factory=dict)  # the fields of TrialResult

@@ -1,0 +1,82 @@
+"""A database that goes away for a minute is waited for; one that is full, damaged or gone for good is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from autoresearch.errors import StorageError
+
+from .faults import DATABASE_ERRORS, Fault, explain, fault_of, said
+
+T = TypeVar("T")
+
+_FIRST_DELAY = 0.1  # seconds; doubled each time
+_LONGEST_DELAY = 5.0
+_COLLISIONS = 20  # in a row, before two transactions in each other's way are more than chance
+
+
+def _silent(line: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long an outage may last, and who is told. Clock and sleep are a test's to replace."""
+
+    limit_seconds: float = 1800.0
+    say: Callable[[str], None] = _silent  # one line when the waiting begins, one when it ends
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+IMPATIENT = Patience(limit_seconds=0.0)
+
+
+def waiting_out(operation: Callable[[], T], patience: Patience, where: str, path: Path | None = None) -> T:
+    """Run an operation on the database, again and again through a passing outage. It must bear repetition.
+
+    Args:
+        operation: What to run.
+        patience: How long to wait.
+        where: The database, for people.
+        path: The database's file; None for a server.
+
+    Raises:
+        StorageError: The database is full, damaged, read-only or refuses us, or the outage lasted too long.
+    """
+    began: float | None = None
+    delay = _FIRST_DELAY
+    collisions = 0
+    while True:
+        try:
+            result = operation()
+        except DATABASE_ERRORS as error:
+            fault = fault_of(error, path)
+            if fault is None:
+                raise
+            if fault is Fault.COLLISION and collisions < _COLLISIONS:
+                collisions += 1
+                patience.sleep(_FIRST_DELAY)
+                continue
+            now = patience.clock()
+            waited = 0.0 if began is None else now - began
+            if fault is not Fault.AWAY or waited >= patience.limit_seconds:
+                raise StorageError(explain(error, where, path)) from error
+            if began is None:
+                began = now
+                limit = _duration(patience.limit_seconds)
+                patience.say(f"the database {where} does not answer ({said(error)}): waiting for up to {limit}")
+            patience.sleep(delay)
+            delay = min(2 * delay, _LONGEST_DELAY)
+            continue
+        if began is not None:
+            patience.say(f"the database {where} is back after {_duration(patience.clock() - began)}")
+        return result
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"

@@ -1,0 +1,19 @@
+"""What a database can hold: text without NUL or halves of characters, numbers that are numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def printable(text: str) -> str:
+    """Text that PostgreSQL accepts: a log may hold bytes that are none."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def plain(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's result as JSON: NaN and infinity, which JSON lacks, become null."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in result.items()
+    }

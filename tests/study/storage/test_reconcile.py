@@ -1,0 +1,237 @@
+"""kill -9 between any two writes of a trial's life: the next worker goes on, and nothing is lost or counted twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from optuna.trial import TrialState
+
+from autoresearch.study.records import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .conftest import Night, Processes
+
+CLAIMING = ["claim:taken", "claim:optuna", "claim:row"]
+
+
+def live(night: Night, life: str, key: str, **fields: object) -> None:
+    """A worker's whole trial: one that is kept, one that crashes, one that runs out of memory."""
+    number = night.begin(key, **fields)
+    night.ledger.report(number, 50, 2.0)
+    if life == "crash":
+        night.ledger.fail(number, night.worker, Status.CRASH, "NameError", "Traceback")
+    elif life == "oom":
+        night.ledger.fail(number, night.worker, Status.OOM, "too big", pruned=True, vram_excess_gib=1.0)
+    else:
+        incumbent = night.ledger.incumbent()
+        night.finish(number, incumbent.val_bpb - 0.5 if incumbent else 100.0)
+
+
+LIVES = {
+    "keep": [*CLAIMING, "start", "report", "judge", "settle:promoted", "settle:attrs", "settle:told"],
+    "crash": [*CLAIMING, "start", "report", "fail:row", "fail:attrs", "fail:told"],
+    "oom": ["fail:row", "fail:attrs"],
+}
+# What stands in the queue afterwards: before the trial was decided an edit is tried again, a sample only if there was
+# no trial of it yet.
+UNDECIDED = {*CLAIMING, "start", "report"}
+
+
+@pytest.mark.parametrize("kind", ["replay", "sample"])
+def test_kill_9_at_every_point(
+    database_url: str, children: type[Processes], night_class: type[Night], kind: str
+) -> None:
+    night = night_class(database_url).sign_on()
+    live(night, "keep", "baseline:0")
+    night.ledger.close_lease(night.worker)
+    night.close()
+    for life, points in LIVES.items():
+        for point in points:
+            _kill_and_go_on(database_url, children, night_class, kind, life, point)
+
+
+def _kill_and_go_on(
+    url: str, children: type[Processes], night_class: type[Night], kind: str, life: str, point: str
+) -> None:
+    key = f"{kind}:{life}-{point}"
+
+    def work() -> None:
+        live(night_class(url, children.killing_at(point)).sign_on(), life, key)
+
+    assert children.in_child(work) == -9, key
+    night = night_class(url)
+    kept = len(night.ledger.promotions())
+    lines = night.reconcile()
+    assert lines, key
+    assert night.reconcile() == [], key
+    night.check()
+    again = point in UNDECIDED and (kind == "replay" or point in CLAIMING[:2])
+    assert night.queue()[key] == ("ready" if again else "done"), key
+    expected = {"keep": Status.KEEP, "crash": Status.CRASH, "oom": Status.OOM}[life]
+    if point in UNDECIDED:
+        died = [] if point == "claim:taken" else [Status.INTERRUPTED]
+        assert night.statuses().get(key, []) == died, key
+        if again:
+            night.sign_on()
+            trial = night.claim(key)
+            night.ledger.start(trial.number, night.worker)
+            night.finish(trial.number, night.ledger.incumbent().val_bpb)
+            assert night.statuses()[key] == [*died, Status.DISCARD], key
+    else:
+        assert night.statuses()[key] == [expected], key
+    if life == "keep" and point not in UNDECIDED:
+        assert len(night.ledger.promotions()) == kept + (point == "judge"), key  # else it was promoted before the end
+    if night.worker:
+        night.ledger.close_lease(night.worker)
+    assert all(run.ended_at is not None for run in night.ledger.runs()[:-1]), key
+    night.check()
+    night.close()
+
+
+def test_kill_9_of_the_first_baseline(database_url: str, children: type[Processes], night_class: type[Night]) -> None:
+    """The first incumbent comes of it, once."""
+
+    def work() -> None:
+        live(night_class(database_url, children.killing_at("judge")).sign_on(), "keep", "baseline:0")
+
+    assert children.in_child(work) == -9
+    night = night_class(database_url)
+    assert night.ledger.incumbent() is None
+    assert night.reconcile()[1:] == ["trial 0 was judged but not settled: measured"]
+    assert night.ledger.incumbent().version == 0
+    night.check()
+    night.close()
+
+
+def test_kill_9_while_reconciling(database_url: str, children: type[Processes], night_class: type[Night]) -> None:
+    """The next reconciliation finishes what the killed one began."""
+    points = [
+        "reconcile:lease",
+        "reconcile:orphan",
+        "reconcile:taken",
+        "reconcile:row",
+        "reconcile:attrs",
+        "reconcile:told",
+    ]
+    night_class(database_url).close()
+    for index, point in enumerate(points):
+        for death in ("claim:taken", "claim:optuna", "start"):
+
+            def work(index: int = index, death: str = death) -> None:
+                night = night_class(database_url, children.killing_at(death)).sign_on()
+                live(night, "keep", f"replay:{index}-{death}", version=-1)
+
+            assert children.in_child(work) == -9
+
+        def reconcile(point: str = point) -> None:
+            night_class(database_url, children.killing_at(point)).reconcile()
+
+        assert children.in_child(reconcile) == -9, point
+        night = night_class(database_url)
+        night.reconcile()
+        night.check()
+        assert [night.queue()[f"replay:{index}-{death}"] for death in ("claim:taken", "claim:optuna", "start")] == [
+            "ready"
+        ] * 3
+        assert sum(run.trials_started for run in night.ledger.runs()) == 0
+        night.close()
+
+
+def test_an_edit_that_takes_its_worker_down_twice_is_given_up(
+    database_url: str, children: type[Processes], night_class: type[Night]
+) -> None:
+    def work() -> None:
+        night = night_class(database_url, children.killing_at("start")).sign_on()
+        night.begin("replay:bomb", version=-1)
+
+    night_class(database_url).close()
+    for _ in range(2):
+        assert children.in_child(work) == -9
+        night = night_class(database_url)
+        night.reconcile()
+        night.close()
+    night = night_class(database_url)
+    assert night.statuses() == {"replay:bomb": [Status.INTERRUPTED, Status.CRASH]}
+    assert night.ledger.trial(1).reason == "it took its worker down twice"
+    assert night.queue() == {"replay:bomb": "done"}
+    assert night.optuna_states() == {0: TrialState.FAIL, 1: TrialState.FAIL}
+    night.check()
+    night.close()
+
+
+def test_an_edit_whose_worker_died_before_it_was_started_is_not_to_blame(
+    database_url: str, children: type[Processes], night_class: type[Night]
+) -> None:
+    def work() -> None:
+        night_class(database_url, children.killing_at("claim:row")).sign_on().begin("replay:a", version=-1)
+
+    night_class(database_url).close()
+    for _ in range(3):
+        assert children.in_child(work) == -9
+        night = night_class(database_url)
+        night.reconcile()
+        assert night.queue() == {"replay:a": "ready"}
+        night.close()
+
+
+def test_a_living_workers_trials_are_left_alone(night: Night, make_night: Callable[..., Night]) -> None:
+    other = make_night().sign_on(night.run)
+    night.begin("sample:0")
+    judged = night.begin("baseline:0")
+    night.ledger.judge(judged, night.worker, 2.0, None, {})
+    assert other.reconcile() == []
+    assert night.statuses() == {"sample:0": [Status.RUNNING], "baseline:0": [Status.JUDGED]}
+
+
+def test_a_worker_that_stalls_in_a_claim_until_it_is_taken_for_dead_loses_it(
+    night: Night, make_night: Callable[..., Night]
+) -> None:
+    """Its claim was taken back between the Optuna trial and our row, or before either."""
+    for point in ("claim:taken", "claim:optuna"):
+        reaper = make_night()
+
+        def observe(name: str, point: str = point, reaper: Night = reaper) -> None:
+            if name == point:
+                reaper.ledger.close_lease(slow.worker)
+                reaper.reconcile()
+
+        slow = make_night(observe=observe).sign_on(night.run)
+        slow.propose(f"sample:{point}")
+        assert slow.claim(f"sample:{point}") == "lease"
+        assert slow.queue()[f"sample:{point}"] == "ready"
+    assert {tuple(statuses) for statuses in night.statuses().values()} == {(Status.INTERRUPTED,)}
+    night.check()
+
+
+def test_a_trial_that_somebody_asked_optuna_for_is_not_ours(night: Night) -> None:
+    theirs = night.ledger.study.optuna.ask()
+    assert night.reconcile() == []
+    assert night.optuna_states() == {theirs.number: TrialState.RUNNING}
+    assert night.begin("sample:0") == theirs.number + 1
+
+
+def test_reconciliations_at_the_same_moment_double_nothing(
+    database_url: str, children: type[Processes], night_class: type[Night]
+) -> None:
+    night = night_class(database_url).sign_on()
+    live(night, "keep", "baseline:0")
+    night.ledger.close_lease(night.worker)
+    night.close()
+    deaths = ["claim:taken", "claim:optuna", "claim:row", "start", "judge", "settle:promoted", "settle:attrs"]
+    for death in deaths:
+
+        def work(death: str = death) -> None:
+            live(night_class(database_url, children.killing_at(death)).sign_on(), "keep", f"replay:{death}")
+
+        assert children.in_child(work) == -9
+    lines = children.at_once(4, lambda index: night_class(database_url).reconcile())
+    said = [line for found in lines for line in found]
+    assert len(said) == len(set(said)), said
+    night = night_class(database_url)
+    night.check()
+    assert len(night.ledger.promotions()) == 1 + 3
+    assert sum(run.trials_started for run in night.ledger.runs()) == 1 + 3
+    night.close()
