@@ -6,7 +6,7 @@ import importlib
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,24 +19,43 @@ from autoresearch.errors import AutoresearchError
 COMMANDS = {
     "prepare": "Turn a corpus into packed token rows (once).",
     "train": "Train once for the budget and print val_bpb.",
+    "study": "Run a night of trials, and see what it came to.",
 }
 
 
 class LazyGroup(click.Group):
-    """A click group whose commands live in modules that are imported on first use."""
+    """A click group whose commands live in modules that are imported on first use.
+
+    Args:
+        package: The package that holds a module, and in it a command, of each name.
+        commands: The names, in the order a newcomer needs them, each with one line of help.
+    """
+
+    def __init__(self, package: str, commands: Mapping[str, str], **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._package, self._lines_of_help = package, commands
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the commands in the order a newcomer needs them."""
-        return list(COMMANDS)
+        """Name the commands."""
+        return list(self._lines_of_help)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of a command and return the command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._lines_of_help:
             return None
         with _ctrl_c_held_back():
-            module = importlib.import_module(f"{__name__}.{cmd_name}")
+            module = importlib.import_module(f"{self._package}.{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._lines_of_help.items()))
+
+
+class _Root(LazyGroup):
+    """The outermost group, which knows how to show an error of ours."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; show where an error of ours comes from to those who ask."""
@@ -47,13 +66,8 @@ class LazyGroup(click.Group):
                 traceback.print_exc()
             raise
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
 
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Root, package=__name__, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="autoresearch")
 @click.option("--traceback", "show_traceback", is_flag=True, help="Show Python's traceback of an error, too.")
 def cli(show_traceback: bool) -> None:
@@ -62,6 +76,7 @@ def cli(show_traceback: bool) -> None:
     \b
     autoresearch prepare        # once; `train` does it by itself for the built-in corpus
     autoresearch train          # one run by hand, judged by val_bpb
+    autoresearch study optimize --hours 8 --editor replay:examples/edits.jsonl
     """
 
 

@@ -1,0 +1,143 @@
+"""`autoresearch study optimize`: the night itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict, fields
+from typing import Any, get_args
+
+import click
+import optuna
+
+from autoresearch.device import detect
+from autoresearch.study.display import watch_for
+from autoresearch.study.interrupts import Interrupts
+from autoresearch.study.optimize import open_bench, work
+from autoresearch.study.report.final import final_lines
+from autoresearch.study.request import Request
+from autoresearch.study.search.propose import SamplerName
+from autoresearch.study.settings import StudySettings
+from autoresearch.study.storage.database import Database
+from autoresearch.study.storage.ledger import Ledger
+from autoresearch.study.storage.outages import Patience
+from autoresearch.study.storage.studies import create_study, open_study, study_names
+from autoresearch.study.watch import Watch
+
+from ..prepare import progress_on_stderr
+from .binding import Flags, bind, binding_flags, check_agreement
+from .options import confirm_command, storage_option, study_name_option
+from .workers import check_workers, run_workers
+
+# A sample stops where three quarters of those before it, at the same point of the budget, were better. The first ones
+# are left alone: a percentile of a few says little.
+_PRUNER = optuna.pruners.PercentilePruner(75.0, n_startup_trials=8, n_warmup_steps=50)
+
+
+@click.command()
+@storage_option
+@study_name_option
+@click.option("--hours", type=float, metavar="H", help="Start no trial that cannot finish in this time.")
+@click.option("--trials", type=int, metavar="N", help="Start N trials; those that confirm the result are not counted.")
+@click.option(
+    "--workers", type=int, default=Request.workers, show_default=True, metavar="N", help="Processes, one for each GPU."
+)
+@click.option(
+    "--sampler",
+    type=click.Choice(get_args(SamplerName)),
+    default=Request.sampler,
+    show_default=True,
+    help="Who draws the knob values.",
+)
+@click.option(
+    "--policy",
+    type=click.Choice(["stagnation", "ratio"]),
+    help="When to edit: when samples stagnate, or a fixed share.  [default: stagnation]",
+)
+@click.option("--edit-ratio", type=float, metavar="SHARE", help="The share of edits of --policy ratio.  [default: 0.5]")
+@click.option(
+    "--editor", default=Request.editor, show_default=True, metavar="WHO", help="none, or replay:FILE, recorded edits."
+)
+@click.option(
+    "--baseline-repeats",
+    type=int,
+    default=Request.baseline_repeats,
+    show_default=True,
+    metavar="N",
+    help="Seeds that measure the noise.",
+)
+@click.option(
+    "--min-delta",
+    type=float,
+    metavar="BPB",
+    help="The gain that is kept.  [default: one standard deviation of the noise]",
+)
+@click.option(
+    "--confirm",
+    type=int,
+    default=Request.confirm,
+    show_default=True,
+    metavar="N",
+    help="Fresh seeds that confirm the result.",
+)
+@binding_flags
+@click.option("--join", metavar="RUN", hidden=True, help="The run that this process is a worker of.")
+@click.option("--worker", type=int, hidden=True, help="Which of its workers.")
+def optimize(storage: str, study_name: str | None, join: str | None, worker: int | None, **given: Any) -> None:
+    """Run trials until the time or their number is spent; Ctrl-C ends it, the same command goes on.
+
+    The first trials measure the baseline and its noise. Then knob values are sampled and edits of train.py tried, and what
+    improves val_bpb by more than the noise is built on. At the end the best and the baseline are run again on fresh
+    seeds, and scored once on the locked test split. Without --hours and --trials it goes on until Ctrl-C.
+
+    \b
+    autoresearch study optimize --hours 8
+    autoresearch study optimize --trials 12 --budget 20 --editor replay:examples/edits.jsonl
+    """
+    flags = Flags(**{field.name: given.pop(field.name) for field in fields(Flags)})
+    with watch_for(sys.stderr, None if worker is None else f"worker {worker}: ") as watch, Interrupts() as interrupts:
+        patience = Patience(say=watch.note)
+        if join is not None:
+            database = Database.open(storage, create=False)
+            ledger = Ledger(database, open_study(database, study_name), patience=patience)
+            sys.exit(_work(ledger, Request(**ledger.run(join).options), join, interrupts, watch))
+        request = Request(**given, device=flags.device)
+        request.check()
+        check_workers(request.workers, detect(request.device))
+        ledger = _ledger(storage, study_name, flags, patience)
+        deadline = None if request.hours is None else ledger.now() + 3600 * request.hours
+        run = ledger.start_run(asdict(request), deadline, request.trials)
+        if request.workers > 1:
+            arguments = ["study", "optimize", "--study-name", ledger.study.name, "--join", run]
+            code = run_workers(request.workers, arguments, os.environ | {"OPTUNA_STORAGE": storage}, interrupts)
+        else:
+            code = _work(ledger, request, run, interrupts, watch)
+        ledger.end_run(run)
+    click.echo("\n".join(final_lines(ledger, confirm_command(storage, ledger))))
+    if interrupts.received:
+        click.echo("interrupted; the same command goes on where this ended", err=True)
+    sys.exit(code)
+
+
+def _work(ledger: Ledger, request: Request, run: str, interrupts: Interrupts, watch: Watch) -> int:
+    """Be one worker; the exit code."""
+    ledger.study.optuna.pruner = _PRUNER
+    try:
+        with progress_on_stderr() as bars, open_bench(ledger, request, watch, bars) as bench:
+            work(ledger, bench, request, run, interrupts, watch)
+    except KeyboardInterrupt:
+        return interrupts.exit_code
+    return 0
+
+
+def _ledger(storage: str, study_name: str | None, flags: Flags, patience: Patience) -> Ledger:
+    """The study that was named, or the only one; made if there is none."""
+    database = Database.open(storage, create=True)
+    names = study_names(database)
+    if study_name in names or (study_name is None and names):
+        study = open_study(database, study_name)
+        ledger = Ledger(database, study, patience=patience)
+        check_agreement(flags, StudySettings.from_json(study.settings), ledger.revisions()[0].sha256)
+        return ledger
+    settings, revision = bind(flags)
+    return Ledger(database, create_study(database, study_name, settings.as_json(), revision), patience=patience)

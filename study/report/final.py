@@ -1,0 +1,21 @@
+"""The summary of the study that a ledger keeps."""
+
+from __future__ import annotations
+
+from ..settings import StudySettings
+from ..storage.ledger import Ledger
+from .summary import Summary, summarize
+from .text import summary_lines
+
+
+def summary_of(ledger: Ledger) -> Summary:
+    """Where the study stands."""
+    # In this order: a promotion that comes in between is then of a trial that the history has.
+    incumbent, promotions = ledger.incumbent(), ledger.promotions()
+    settings = StudySettings.from_json(ledger.study.settings)
+    return summarize(ledger.history(), incumbent, promotions, settings, ledger.runs())
+
+
+def final_lines(ledger: Ledger, confirm_with: str) -> list[str]:
+    """The last lines of a night; `confirm_with` is the command that runs what confirmation is missing."""
+    return summary_lines(summary_of(ledger), confirm_with)
