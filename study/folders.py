@@ -1,0 +1,62 @@
+"""Where a study's trials lie on this machine: a folder each, and the compile cache that they share.
+
+Nothing in here is needed to go on with a study: what counts is in the database. A folder holds the `train.py` that ran
+and its log, for people to read.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.data.home import home
+from autoresearch.errors import StorageError
+
+# Less than a trial writes: compiled kernels, mostly.
+_LEAST_FREE = 64 * 2**20
+_WAY_ON = "make room, or set AUTORESEARCH_HOME to another disk, and run the same command: it goes on"
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The folders of one study."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, name: str, study_id: str, under: Path | None = None) -> Folders:
+        """The study's folder; its name may hold anything, so the part of it that a file system takes is used."""
+        plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)[:60]
+        return cls((under or home()) / "studies" / f"{plain}-{study_id[:8]}")
+
+    @property
+    def cache(self) -> Path:
+        """What compilers keep between trials."""
+        return self.root / "compiled"
+
+    def trial(self, number: int) -> Path:
+        """The folder of a trial."""
+        return self.root / f"{number:05d}"
+
+
+def write_source(folder: Path, text: str) -> Path:
+    """Write a trial's `train.py` into its folder, which is made.
+
+    Raises:
+        StorageError: The disk is full, or the folder may not be written.
+    """
+    path = folder / "train.py"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; {_WAY_ON}") from error
+    return path
+
+
+def check_disk(folder: Path) -> None:
+    """Raise a StorageError where the disk is (nearly) full: what failed there may not have failed by itself."""
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_FREE:
+        raise StorageError(f"the disk of {folder} has {free / 2**20:.0f} MiB left; {_WAY_ON}")

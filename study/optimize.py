@@ -1,0 +1,77 @@
+"""One worker of an `optimize`: signs on, searches, confirms, signs off."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+
+import torch
+
+from autoresearch.data.progress import Progress
+from autoresearch.device import detect
+from autoresearch.isolation.supervisor import Supervisor
+
+from .admission import check_platform, dataset_of
+from .confirmation import confirm
+from .folders import Folders
+from .heartbeat import Heartbeat
+from .interrupts import Interrupts
+from .planner import Planner
+from .request import Request
+from .schedule import Schedule
+from .settings import StudySettings
+from .storage.ledger import Ledger
+from .watch import Watch
+from .worker import Bench, Worker
+
+
+@contextmanager
+def open_bench(ledger: Ledger, request: Request, watch: Watch, report: Progress | None = None) -> Iterator[Bench]:
+    """This machine's side of a study, once the machine has been found fit for it.
+
+    Raises:
+        StudyError: Another device or precision than the study's.
+        DataError: The study's data are not here.
+    """
+    settings = StudySettings.from_json(ledger.study.settings)
+    device = detect(request.device)
+    warning = check_platform(settings, device, torch.__version__)
+    if warning:
+        watch.note(warning)
+    folders = Folders.of(ledger.study.name, ledger.study.id)
+    with ExitStack() as open_until_then:
+        supervisor = open_until_then.enter_context(Supervisor(folders.cache))  # warms up while the data are looked for
+        # Of its own, since the first one has a trial to look after; and only if there are edits.
+        checker = cache(lambda: open_until_then.enter_context(Supervisor(folders.cache)))
+        checks = folders.root / f"checks-{os.getpid()}"
+        yield Bench(
+            settings=settings,
+            dataset=dataset_of(settings, report),
+            device=device,
+            supervisor=supervisor,
+            folders=folders,
+            knobs_of=lambda source: checker().knobs(source, checks),
+        )
+
+
+def work(ledger: Ledger, bench: Bench, request: Request, run: str, interrupts: Interrupts, watch: Watch) -> None:
+    """Be one worker of a run, from signing on to signing off.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the trial in flight was dropped and recorded as interrupted.
+        TrialError: The baseline failed: there is nothing to build on.
+        AutoresearchError: The database or the disk cannot be used.
+    """
+    planner = Planner(ledger, bench.settings, request.plan(), bench.knobs_of, watch.note)
+    deadline = ledger.run(run).deadline
+    schedule = Schedule(bench.settings, deadline, request.trials, request.confirm, request.workers, clock=ledger.now)
+    with Heartbeat(ledger, run, watch.note) as lease:
+        worker = Worker(ledger, bench, planner, run, lease, interrupts, watch)
+        try:
+            watch.note(worker.search(schedule))
+            lease.confirming()
+            confirm(ledger, bench.settings, worker, schedule, run, watch)
+        finally:
+            worker.close()

@@ -1,0 +1,240 @@
+"""One worker: claims a proposal, runs it, judges it, promotes it or not, until the time is up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from autoresearch.data.dataset import Dataset
+from autoresearch.device import Device
+from autoresearch.errors import (
+    Diverged,
+    KnobError,
+    OutOfMemory,
+    OverBudget,
+    RevisionError,
+    Stopped,
+    TrialError,
+)
+from autoresearch.isolation.supervisor import Supervisor
+from autoresearch.progress import Progress
+from autoresearch.records import TrialResult, TrialSettings
+from autoresearch.revision import with_defaults
+
+from .edits import KnobsOf
+from .folders import Folders, check_disk, write_source
+from .heartbeat import Heartbeat
+from .interrupts import Interrupts
+from .notes import write_note
+from .planner import Planner
+from .records import Kind, Proposal, Status, TrialRecord
+from .schedule import Schedule
+from .settings import StudySettings
+from .storage.claims import Refusal
+from .storage.ledger import Ledger
+from .watch import Standing, Watch
+
+# A sample is compared with its like at these percents of the budget; every trial reports at each tenth.
+_PRUNE_AT = (50, 70)
+# How long the next proposal may wait: early enough to be ready, late enough not to disturb a first step.
+_PREFETCH_AT = 0.3
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a worker works with on its machine."""
+
+    settings: StudySettings
+    dataset: Dataset
+    device: Device
+    supervisor: Supervisor
+    folders: Folders
+    knobs_of: KnobsOf
+
+
+class Worker:
+    """Runs trials of one study, one at a time.
+
+    Args:
+        ledger: The study's database.
+        bench: This machine's side of it.
+        planner: Decides what is tried.
+        run: The `optimize` command that this worker belongs to.
+        lease: Says who this worker is.
+        interrupts: Ctrl-C and SIGTERM.
+        watch: Is told what happens.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        bench: Bench,
+        planner: Planner,
+        run: str,
+        lease: Heartbeat,
+        interrupts: Interrupts,
+        watch: Watch,
+    ) -> None:
+        self._ledger, self._bench, self._planner = ledger, bench, planner
+        self._run, self._lease = run, lease
+        self._interrupts, self._watch = interrupts, watch
+        self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="next-proposal")
+        self._prefetched: Future[None] | None = None
+        self._last_report: tuple[int, float] | None = None
+
+    def search(self, schedule: Schedule) -> str:
+        """Run trials until the time or the number of them is spent; returns the reason for stopping in words."""
+        while True:
+            self._collect()
+            self.reconcile()
+            if self._interrupts.received:
+                raise KeyboardInterrupt
+            if schedule.spent(self._ledger.run(self._run).trials_started):
+                return "the number of trials is reached"
+            if not schedule.time_for_another(self._ledger.history(), self._ledger.incumbent()):
+                return "the time is up"
+            if not self.claim_and_run(*self._planner.next(), schedule):
+                return "the number of trials is reached"
+
+    def claim_and_run(self, identity: int, proposal: Proposal, schedule: Schedule) -> bool:
+        """Take a proposal, unless another worker was faster, and run it; False when the run may start no more."""
+        claimed = self._ledger.claim(identity, self._run, self._lease.worker)
+        if isinstance(claimed, TrialRecord):
+            self._take_to_its_end(claimed, proposal, schedule)
+        elif claimed is Refusal.LEASE:
+            self._lease.sign_on_again()
+        return claimed is not Refusal.QUOTA
+
+    def reconcile(self) -> None:
+        """Settle what dead workers left behind."""
+        for line in self._ledger.reconcile(self._planner.threshold):
+            self._watch.note(line)
+
+    def _take_to_its_end(self, trial: TrialRecord, proposal: Proposal, schedule: Schedule) -> None:
+        self._last_report = None
+        if proposal.error:
+            self._fail(trial, Status.CRASH, proposal.error)
+        else:
+            self._ledger.start(trial.number, self._lease.worker)
+            self._watch.started(trial)
+            try:
+                result = self._train(trial)
+            except (TrialError, RevisionError, KnobError) as error:
+                self._record_failure(trial, error)
+            except BaseException as error:  # not the revision's fault: the trial is given back, and the error goes on
+                reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+                self._fail(trial, Status.INTERRUPTED, reason)
+                raise
+            else:
+                self._record_score(trial, result)
+        self._watch.ended(self._ledger.trial(trial.number), self._standing(schedule))
+
+    def close(self) -> None:
+        """Wait for the proposal that is being made, so that it is not lost."""
+        self._collect()
+        self._ahead.shutdown()
+
+    def _train(self, trial: TrialRecord) -> TrialResult:
+        settings = self._settings_of(trial)
+        folder, confirms = settings.source.parent, trial.kind is Kind.CONFIRM
+        try:
+            with self._interrupts.allowed():
+                return self._bench.supervisor.run(settings, folder, self._watcher(trial), also_test=confirms)
+        except (OSError, TrialError):
+            check_disk(folder)  # a full disk is nobody's edit's fault
+            raise
+
+    def _settings_of(self, trial: TrialRecord) -> TrialSettings:
+        """The trial as the supervisor runs it, its text with its values as defaults in a folder of its own."""
+        bench = self._bench
+        revision = self._ledger.revision(trial.revision)
+        if trial.kind is Kind.EDIT:
+            write_note(self._ledger, trial, revision)
+        return TrialSettings(
+            source=write_source(bench.folders.trial(trial.number), with_defaults(revision.source, trial.values)),
+            values=trial.values,
+            dataset=bench.dataset,
+            device=bench.device,
+            seconds=bench.settings.seconds,
+            steps=bench.settings.steps,
+            seed=trial.seed,
+            eval_tokens=bench.settings.eval_tokens,
+            context=bench.settings.context,
+            compiled=bench.settings.compiled,
+        )
+
+    def _watcher(self, trial: TrialRecord) -> Callable[[Progress], None]:
+        reported = 0
+
+        def watch(progress: Progress) -> None:
+            nonlocal reported
+            self._watch.progress(trial, progress)
+            if progress.tenths > reported:
+                reported = progress.tenths
+                with self._interrupts.held():
+                    self._report(trial, 10 * reported, progress.loss)
+            if progress.fraction >= _PREFETCH_AT and self._prefetched is None and trial.kind is not Kind.CONFIRM:
+                self._prefetched = self._ahead.submit(self._planner.prefetch)
+
+        return watch
+
+    def _report(self, trial: TrialRecord, percent: int, loss: float) -> None:
+        """Put the training loss, in bits per byte, on the fixed grid; stop a sample that is worse than its like."""
+        value = loss / math.log(2) / self._bench.dataset.bytes_per_token
+        self._last_report = (percent, value)
+        self._ledger.report(trial.number, percent, value)
+        if trial.kind is Kind.SAMPLE and percent in _PRUNE_AT and self._ledger.should_prune(trial.number):
+            raise Stopped(
+                f"pruned at {percent} % of the budget: {value:.4f} bits a byte in training is worse than its like"
+            )
+
+    def _collect(self) -> None:
+        """Let the proposal that was made during a trial arrive; its errors are errors of the worker."""
+        if self._prefetched is not None:
+            self._prefetched.result()
+            self._prefetched = None
+
+    def _record_score(self, trial: TrialRecord, result: TrialResult) -> None:
+        ledger = self._ledger
+        if ledger.judge(trial.number, self._lease.worker, result.val_bpb, result.test_bpb, asdict(result)):
+            ledger.settle(trial.number, self._planner.threshold(trial))
+        else:
+            self._watch.note(f"trial {trial.number} took longer than its lease and was given up by another worker")
+
+    def _record_failure(self, trial: TrialRecord, error: Exception) -> None:
+        status = Status.CRASH
+        excess = None
+        match error:
+            case OutOfMemory():
+                status, excess = Status.OOM, 1.0  # GiB; how far over is not known
+            case OverBudget():
+                status = Status.OVER_BUDGET
+            case Stopped():
+                status = Status.PRUNED
+            case Diverged() if trial.kind is Kind.SAMPLE:
+                status = Status.PRUNED
+        self._fail(trial, status, str(error), tail=getattr(error, "tail", ""), excess=excess)
+
+    def _fail(
+        self, trial: TrialRecord, status: Status, reason: str, tail: str = "", excess: float | None = None
+    ) -> None:
+        figures: Mapping[str, Any] = {} if self._last_report is None else {"last_report": list(self._last_report)}
+        # What a sampler should learn from is told as pruned: it ignores what failed.
+        pruned = status is Status.PRUNED or (status is Status.OOM and trial.kind is Kind.SAMPLE)
+        self._ledger.fail(
+            trial.number,
+            self._lease.worker,
+            status,
+            reason,
+            tail,
+            pruned=pruned,
+            vram_excess_gib=excess,
+            result=figures,
+        )
+
+    def _standing(self, schedule: Schedule) -> Standing:
+        ledger = self._ledger
+        return schedule.standing(ledger.history(), ledger.incumbent(), ledger.run(self._run).trials_started)

@@ -1,0 +1,311 @@
+"""What is proposed next, with scores made up by the test and everything else real."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from autoresearch.errors import TrialError
+from autoresearch.knobs import Knob
+from autoresearch.presets import PRESETS, retarget
+from autoresearch.revision import load, package_source
+from autoresearch.study.editors.named import editor_named
+from autoresearch.study.edits import defaults_of, sha256_of
+from autoresearch.study.planner import Plan, Planner
+from autoresearch.study.records import Kind, Proposal, Revision, Status, TrialRecord
+from autoresearch.study.search.policy import Ratio, Stagnation
+from autoresearch.study.settings import StudySettings
+from autoresearch.study.storage.database import Database
+from autoresearch.study.storage.ledger import Ledger
+from autoresearch.study.storage.studies import create_study, open_study
+
+SETTINGS = StudySettings(
+    preset="cpu",
+    seconds=60.0,
+    steps=None,
+    data="builtin",
+    fingerprint="f" * 64,
+    vocab_size=2048,
+    context=256,
+    eval_tokens=1000,
+    device="cpu",
+    machine="a machine",
+    precision="32-true",
+    compiled=False,
+    seed=7,
+    torch="2",
+)
+GOOD = {"search": "0.85 + 0.10 * min(", "replace": "0.86 + 0.09 * min("}
+OTHER = {"search": "fraction / hp.warmup_ratio", "replace": "(fraction / hp.warmup_ratio) ** 2"}
+GONE = {"search": "there is no such line", "replace": ""}
+BROKEN = {"search": "class GPT(", "replace": "class Gone("}
+
+
+def knobs_of(source: str) -> Mapping[str, Knob]:
+    folder = Path(_scratch[0])
+    path = folder / f"{sha256_of(source)[:16]}.py"
+    path.write_text(source, encoding="utf-8")
+    return load(path).knobs
+
+
+_scratch: list[Path] = []
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Revision:
+    _scratch[:] = [tmp_path_factory.mktemp("revisions")]
+    source = retarget(package_source(), PRESETS["cpu"])
+    return Revision(sha256_of(source), source, knobs_of(source))
+
+
+class Night:
+    """A study whose trials are scored by the test."""
+
+    def __init__(self, url: str, name: str = "night") -> None:
+        database = Database.open(url, create=False)
+        self.ledger = Ledger(database, open_study(database, name))
+        self.run = self.ledger.start_run({})
+        self.worker = self.ledger.open_lease(self.run)
+        self.notes: list[str] = []
+
+    def planner(self, editor: str = "none", **changes: object) -> Planner:
+        plan = Plan(
+            **{
+                "sampler": "hybrid",
+                "policy": Stagnation(),
+                "editor": editor_named(editor),
+                "baseline_repeats": 2,
+                "min_delta": 0.01,
+            }
+            | changes
+        )
+        return Planner(self.ledger, SETTINGS, plan, knobs_of, self.notes.append)
+
+    def claim(self, planner: Planner) -> tuple[TrialRecord, Proposal]:
+        identity, proposal = planner.next()
+        trial = self.ledger.claim(identity, self.run, self.worker)
+        assert isinstance(trial, TrialRecord)
+        return trial, proposal
+
+    def score(self, planner: Planner, trial: TrialRecord, val_bpb: float) -> TrialRecord:
+        self.ledger.start(trial.number, self.worker)
+        assert self.ledger.judge(trial.number, self.worker, val_bpb, None, {})
+        self.ledger.settle(trial.number, planner.threshold(trial))
+        return self.ledger.trial(trial.number)
+
+    def next(self, planner: Planner, val_bpb: float) -> tuple[TrialRecord, Proposal]:
+        trial, proposal = self.claim(planner)
+        if proposal.error:
+            self.ledger.fail(trial.number, self.worker, Status.CRASH, proposal.error)
+            return self.ledger.trial(trial.number), proposal
+        return self.score(planner, trial, val_bpb), proposal
+
+    def baseline(self, planner: Planner) -> None:
+        self.next(planner, 1.50)
+        self.next(planner, 1.52)
+
+
+@pytest.fixture
+def url(tmp_path: Path, first: Revision) -> str:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    create_study(Database.open(url, create=True), "night", SETTINGS.as_json(), first)
+    return url
+
+
+@pytest.fixture
+def night(url: str) -> Night:
+    return Night(url)
+
+
+@pytest.fixture
+def replay(tmp_path: Path) -> Callable[..., str]:
+    def write(*records: dict[str, str]) -> str:
+        path = tmp_path / "edits.jsonl"
+        lines = [
+            json.dumps({"title": f"edit {number}", "hypothesis": "why", "edits": [record]})
+            for number, record in enumerate(records)
+        ]
+        path.write_text("\n".join(lines), encoding="utf-8")
+        return f"replay:{path}"
+
+    return write
+
+
+ALWAYS_EDIT = Ratio(1.0)
+
+
+def test_the_first_trials_are_the_baseline_on_seeds_of_its_own(night: Night, first: Revision) -> None:
+    planner = night.planner(baseline_repeats=3)
+    trials = [night.next(planner, 1.5)[0] for _ in range(3)]
+    assert [(trial.kind, trial.seed) for trial in trials] == [(Kind.BASELINE, seed) for seed in (7, 8, 9)]
+    assert {trial.revision for trial in trials} == {first.sha256}
+    assert all(trial.values == defaults_of(first) for trial in trials)
+
+
+def test_a_baseline_that_failed_ends_the_search(night: Night) -> None:
+    planner = night.planner()
+    trial, _ = night.claim(planner)
+    night.ledger.fail(trial.number, night.worker, Status.CRASH, "no such module")
+    with pytest.raises(TrialError, match=r"the baseline failed \(trial 0, crash\): no such module"):
+        planner.next()
+
+
+def test_samples_and_edits_run_on_the_studys_seed_and_the_incumbents_code(night: Night, first: Revision) -> None:
+    planner = night.planner()
+    night.baseline(planner)
+    sample, _ = night.next(planner, 1.6)
+    assert (sample.kind, sample.seed, sample.parent, sample.revision) == (Kind.SAMPLE, 7, 0, first.sha256)
+    assert sample.values.keys() == first.knobs.keys()
+    assert sample.values != defaults_of(first)
+
+
+def test_without_an_editor_there_are_samples_only(night: Night) -> None:
+    planner = night.planner()
+    night.baseline(planner)
+    assert {night.next(planner, 1.6)[0].kind for _ in range(5)} == {Kind.SAMPLE}
+
+
+def test_two_samples_without_a_promotion_switch_to_edits(night: Night, replay: Callable[..., str]) -> None:
+    planner = night.planner(replay(GOOD, OTHER))
+    night.baseline(planner)
+    kinds = [night.next(planner, 1.6)[0].kind for _ in range(4)]
+    assert kinds == [Kind.SAMPLE, Kind.SAMPLE, Kind.EDIT, Kind.EDIT]
+
+
+def test_an_edit_that_is_kept_is_built_on(night: Night, replay: Callable[..., str], first: Revision) -> None:
+    planner = night.planner(replay(GOOD, OTHER), policy=ALWAYS_EDIT)
+    night.baseline(planner)
+    kept, _ = night.next(planner, 1.4)
+    after, _ = night.next(planner, 1.45)
+    assert (kept.status, after.status) == (Status.KEEP, Status.DISCARD)
+    assert after.parent == kept.number
+    assert night.ledger.lineage(after.revision) == (first.sha256, kept.revision, after.revision)
+    assert GOOD["replace"] in night.ledger.revision(after.revision).source
+
+
+def test_an_edit_that_is_dropped_leaves_no_trace_in_the_next(night: Night, replay: Callable[..., str]) -> None:
+    planner = night.planner(replay(GOOD, OTHER), policy=ALWAYS_EDIT)
+    night.baseline(planner)
+    night.next(planner, 1.6)
+    after, _ = night.next(planner, 1.6)
+    assert GOOD["replace"] not in night.ledger.revision(after.revision).source
+
+
+@pytest.mark.parametrize(("record", "reason"), [(GONE, "block 1"), (BROKEN, "GPT")])
+def test_an_edit_that_cannot_be_made_is_recorded_with_its_reason(
+    night: Night, replay: Callable[..., str], record: dict[str, str], reason: str
+) -> None:
+    planner = night.planner(replay(record), policy=ALWAYS_EDIT)
+    night.baseline(planner)
+    trial, _ = night.next(planner, 1.4)
+    assert (trial.kind, trial.status, trial.title) == (Kind.EDIT, Status.CRASH, "edit 0")
+    assert reason in trial.reason
+
+
+def test_an_edit_that_gives_a_known_text_is_no_trial(night: Night, replay: Callable[..., str]) -> None:
+    nothing = {"search": GOOD["search"], "replace": GOOD["search"]}
+    planner = night.planner(replay(nothing, OTHER), policy=ALWAYS_EDIT)
+    night.baseline(planner)
+    trial, _ = night.next(planner, 1.6)
+    assert trial.title == "edit 1"
+    assert any("the study has seen" in note for note in night.notes)
+
+
+def test_an_exhausted_editor_is_said_once_and_samples_go_on(night: Night, replay: Callable[..., str]) -> None:
+    planner = night.planner(replay(GOOD), policy=ALWAYS_EDIT)
+    night.baseline(planner)
+    kinds = [night.next(planner, 1.6)[0].kind for _ in range(3)]
+    assert kinds == [Kind.EDIT, Kind.SAMPLE, Kind.SAMPLE]
+    assert sum("no more edits" in note for note in night.notes) == 1
+
+
+def test_the_threshold_is_the_noise_of_the_baseline(night: Night) -> None:
+    planner = night.planner(min_delta=None)
+    night.baseline(planner)
+    trial, _ = night.claim(planner)
+    # Two values that differ by 0.02: s = 0.02 / sqrt(2); a normal sample of two has E[s] = 0.7979 sigma.
+    assert planner.threshold(trial) == pytest.approx(0.02 / 2**0.5 / 0.797885, rel=1e-4)
+
+
+def test_a_prefetched_proposal_is_the_one_that_runs_next(night: Night) -> None:
+    planner = night.planner()
+    night.baseline(planner)
+    running, _ = night.claim(planner)
+    planner.prefetch()
+    before = night.ledger.proposal_keys()
+    night.score(planner, running, 1.6)
+    _, proposal = night.claim(planner)
+    assert proposal.key == before[-1]
+    assert night.ledger.proposal_keys() == before
+
+
+def test_a_prefetched_sample_is_dropped_when_the_trial_before_it_is_promoted(night: Night) -> None:
+    planner = night.planner()
+    night.baseline(planner)
+    running, _ = night.claim(planner)
+    planner.prefetch()
+    overtaken = night.ledger.proposal_keys()[-1]
+    night.score(planner, running, 1.2)
+    _, proposal = night.claim(planner)
+    assert proposal.key != overtaken
+    assert proposal.parent == running.number
+
+
+def test_a_prefetched_edit_is_moved_to_the_new_incumbent(night: Night, replay: Callable[..., str]) -> None:
+    planner = night.planner(replay(GOOD, OTHER), policy=ALWAYS_EDIT)
+    night.baseline(planner)
+    running, _ = night.claim(planner)
+    planner.prefetch()
+    night.score(planner, running, 1.2)
+    trial, proposal = night.claim(planner)
+    source = night.ledger.revision(trial.revision).source
+    assert proposal.title == "edit 1"
+    assert GOOD["replace"] in source
+    assert OTHER["replace"] in source
+
+
+def test_an_edit_that_lost_the_race_is_tried_again_on_the_winner(night: Night, replay: Callable[..., str]) -> None:
+    planner = night.planner(replay(GOOD, OTHER), policy=ALWAYS_EDIT)
+    night.baseline(planner)
+    slower, _ = night.claim(planner)
+    faster, _ = night.claim(planner)
+    night.score(planner, faster, 1.30)
+    lost = night.score(planner, slower, 1.40)
+    assert (lost.status, lost.lost_race) == (Status.DISCARD, True)
+    again, proposal = night.claim(planner)
+    source = night.ledger.revision(again.revision).source
+    assert proposal.title == "edit 0 (rebased)"
+    assert again.parent == faster.number
+    assert GOOD["replace"] in source
+    assert OTHER["replace"] in source
+
+
+def test_a_killed_and_restarted_study_proposes_what_it_would_have_proposed(
+    url: str, tmp_path: Path, replay: Callable[..., str]
+) -> None:
+    editor = replay(GOOD, OTHER)
+    one = Night(url)
+    planner = one.planner(editor)
+    one.baseline(planner)
+    for val_bpb in (1.55, 1.45, 1.6):
+        one.next(planner, val_bpb)
+    (tmp_path / "copy.db").write_bytes(b"")
+    _copy(url, tmp_path / "copy.db")
+    went_on = [one.next(planner, 1.6)[1] for _ in range(3)]
+
+    restarted = Night(f"sqlite:///{tmp_path / 'copy.db'}")
+    planner = restarted.planner(editor)
+    again = [restarted.next(planner, 1.6)[1] for _ in range(3)]
+    assert [(proposal.key, proposal.values) for proposal in again] == [
+        (proposal.key, proposal.values) for proposal in went_on
+    ]
+
+
+def _copy(url: str, path: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as source, sqlite3.connect(path) as target:
+        source.backup(target)
