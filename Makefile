@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine with Python 3.11 or later and a C++ compiler:
 #
-#     make demo    train a GPT on the built-in corpus for a minute and print val_bpb
+#     make demo    a short study on the built-in corpus: samples, example edits, and what they were worth
 #     make test    lint, types and all tests
 #
 # Both make .venv first.
@@ -14,7 +14,7 @@ READY = $(VENV)/.ready
 .DELETE_ON_ERROR:
 
 demo: install
-	$(BIN)/autoresearch train
+	$(BIN)/autoresearch study optimize --study-name demo --trials 12 --budget 10 --editor replay:examples/edits.jsonl
 
 test: install
 	$(BIN)/ruff check .

@@ -5,8 +5,8 @@
     │   ├── DataError       ... the corpus, or the prepared data
     │   ├── KnobError       ... the name or the value of a knob
     │   ├── RevisionError   ... the text of a train.py
-    │   └── StudyError      ... the study: its name, its settings, this worker's fitness for it
-    ├── StorageError        the study's database cannot be used
+    │   ├── StudyError      ... the study: its name, its settings, this worker's fitness for it
+    │   └── StorageError    ... the study's database, or the disk, cannot be used
     ├── TrialError          the run itself failed
     │   ├── OutOfMemory     ... for want of memory
     │   ├── Diverged        ... its loss is beyond hope
@@ -55,8 +55,8 @@ class StudyError(InputError):
     """There is no such study, it cannot be made, or this worker does not fit it."""
 
 
-class StorageError(AutoresearchError):
-    """The study's database cannot be opened, read or written."""
+class StorageError(InputError):
+    """The study's database, or the disk under its folders, cannot be opened, read or written."""
 
 
 class TrialError(AutoresearchError):

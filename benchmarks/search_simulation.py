@@ -40,7 +40,7 @@ from autoresearch.study.search.sampler import RevisionSampler
 SIGMA = 0.7  # milli-bpb of seed noise
 TRIALS = 100  # a night of eight hours at five minutes each
 CONTEXT = 2048
-SHIFTS = {"small": 0.03, "medium": 0.08, "large": 0.15}
+SHIFTS = {"small": 0.05, "medium": 0.12, "large": 0.25}
 ORACLE_EDITS = 50
 
 KNOBS = (
@@ -87,7 +87,7 @@ class NewKnob:
 
     def effect(self, value: KnobValue) -> float:
         default = unit(self.knob, self.knob.default)
-        return self.weight * ((unit(self.knob, value) - self.optimum) ** 2)
+        return self.weight * ((unit(self.knob, value) - self.optimum) ** 2 - (default - self.optimum) ** 2)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,6 @@ class Code:
     best_pattern: int
     floor: float = 0.0
     new: tuple[NewKnob, ...] = ()
-    edits: float = 0.0
 
     @property
     def knobs(self) -> dict[str, Knob]:
@@ -149,18 +148,14 @@ class World:
         effect = -help_ if fate < 0.25 else harm
         return SyntheticEdit(fate > 0.9, effect, step, pattern if pattern_moves else None, new)
 
-    def apply(self, edit: SyntheticEdit, code: Code, values: dict[str, KnobValue], sha: str) -> Code:
-        new = Code(
+    def apply(self, edit: SyntheticEdit, code: Code, sha: str) -> Code:
+        return Code(
             sha,
             self._feasible(code.optimum + edit.step),
             code.best_pattern if edit.pattern is None else edit.pattern,
-            code.floor,
+            code.floor + edit.effect,
             code.new if edit.new is None else (*code.new, edit.new),
-            code.edits + edit.effect,
         )
-        inherited = {name: values.get(name, knob.default) for name, knob in new.knobs.items()}
-        moved = self.true_value(new, inherited) - self.true_value(code, values)
-        return replace(new, floor=code.floor + edit.effect - moved)
 
     def true_value(self, code: Code, values: dict[str, KnobValue]) -> float:
         """Milli-bpb over the optimum of the first code, without noise."""
@@ -207,7 +202,7 @@ class Method:
             seen = [observation for observation in seen if observation.revision == target.revision]
         if self.settings:
             sampler = RevisionSampler(target, seed=seed, **dict(self.settings))  # type: ignore[arg-type]
-            return Draw(repair(sampler.draw(seen, seed), target.incumbent_knobs, CONTEXT))
+            return Draw(repair(sampler.draw(seen, seed), target.knobs[target.revision], CONTEXT))
         return propose(self.sampler, target, seen, seed)
 
 
@@ -227,7 +222,8 @@ class Night:
 
     def __init__(self, method: Method, world: World, repeat: int) -> None:
         self.method, self.world = method, world
-        self.noise = np.random.default_rng([20262, repeat]).normal(0, SIGMA, TRIALS + 3)
+        draws = np.random.default_rng([20262, repeat]).normal(0, SIGMA, (2, TRIALS + 3))
+        self.noise = {Kind.BASELINE: iter(draws[0][:3]), Kind.SAMPLE: iter(draws[0][3:]), Kind.EDIT: iter(draws[1])}
         self.seen: list[Observation] = []
         self.codes = {world.first.sha: world.first}
         self.lineage = [world.first.sha]
@@ -259,7 +255,7 @@ class Night:
     def _edit(self, seed: int) -> None:
         edit = self.world.edit(self.edits)
         self.edits += 1
-        code = self.world.apply(edit, self.code, self.best.values, f"r{self.edits}")
+        code = self.world.apply(edit, self.code, f"r{self.edits}")
         if edit.crashes:
             self.history.append((Kind.EDIT, False))
             self.seen.append(Observation(len(self.seen), Kind.EDIT, self.code.sha, self.best.values, "fail"))
@@ -272,13 +268,13 @@ class Night:
     def _run(
         self, kind: Kind, code: Code, values: dict[str, KnobValue], attrs: dict[str, object] | None = None
     ) -> Observation:
-        number, excess = len(self.seen), self.world.memory_excess(values)
+        number, excess, noise = len(self.seen), self.world.memory_excess(values), next(self.noise[kind])
         parent = None if kind is Kind.BASELINE else self.best.number
         trial = Observation(number, kind, code.sha, values, "complete", parent=parent, system_attrs=attrs or {})
         if excess > 0:
             trial = replace(trial, state="pruned", vram_excess_gib=10 * excess)
         else:
-            value = 1.0 + (self.world.true_value(code, values) + self.noise[number]) / 1000
+            value = 1.0 + (self.world.true_value(code, values) + noise) / 1000
             trial = replace(trial, val_bpb=float(value))
         self.seen.append(trial)
         return trial

@@ -42,11 +42,9 @@ def confirm(
     if any(lease.phase is Phase.SEARCH for lease in ledger.live_leases()):
         watch.note("other workers go on with the search: the last of them confirms the result")
         return
-    history = ledger.history()
-    repeats = schedule.repeats(history)
-    if not repeats:
+    repeats = schedule.repeats(ledger.history())
+    if not repeats and schedule.confirm:
         watch.note("the time was too short to confirm the result on fresh seeds")
-        return
     _propose(ledger, settings, incumbent, repeats)
     _run_all(ledger, incumbent, worker, schedule, watch, sleep)
 

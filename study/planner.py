@@ -192,7 +192,10 @@ class Planner:
         except (EditError, RevisionError, TrialError) as error:
             self._ledger.propose(replace(proposal, error=str(error)))
             return
-        if any(new.sha256 == known.sha256 for known in self._ledger.revisions()):
+        # Tried, and not merely known: a worker may have died between writing a revision down and proposing it.
+        tried = {trial.revision for trial in self._ledger.history()}
+        waiting = {ready.revision for _, ready in self._ledger.ready(incumbent.version)}
+        if new.sha256 in tried | waiting:
             self._note(f"edit {edit.title!r} gives a text that the study has seen: no trial")
             self._ledger.propose(proposal, stale=True)
             return

@@ -39,7 +39,7 @@ class Schedule:
         clock: Callable[[], float],
     ) -> None:
         self._settings, self._deadline, self._trials = settings, deadline, trials
-        self._confirm, self._workers, self._clock = confirm, workers, clock
+        self.confirm, self._workers, self._clock = confirm, workers, clock
         self._began = clock()
 
     def seconds_a_trial(self, history: Sequence[TrialRecord]) -> float:
@@ -74,9 +74,9 @@ class Schedule:
     def repeats(self, history: Sequence[TrialRecord]) -> int:
         """On how many seeds there is time to confirm: as many as asked for, fewer in a short night."""
         if self._deadline is None:
-            return self._confirm
+            return self.confirm
         share = _LARGEST_SHARE_TO_CONFIRM * (self._deadline - self._began)
-        fit = self._confirm
+        fit = self.confirm
         while fit and self._seconds_to_confirm(fit, self.seconds_a_trial(history)) > share:
             fit -= 1
         return fit

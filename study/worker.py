@@ -115,6 +115,8 @@ class Worker:
 
     def _take_to_its_end(self, trial: TrialRecord, proposal: Proposal, schedule: Schedule) -> None:
         self._last_report = None
+        if proposal.edit is not None:
+            write_note(self._ledger, trial, proposal.edit)
         if proposal.error:
             self._fail(trial, Status.CRASH, proposal.error)
         else:
@@ -130,7 +132,10 @@ class Worker:
                 raise
             else:
                 self._record_score(trial, result)
-        self._watch.ended(self._ledger.trial(trial.number), self._standing(schedule))
+        ended = self._ledger.trial(trial.number)
+        if proposal.edit is not None:
+            write_note(self._ledger, ended, proposal.edit)
+        self._watch.ended(ended, self._standing(schedule))
 
     def close(self) -> None:
         """Wait for the proposal that is being made, so that it is not lost."""
@@ -151,8 +156,6 @@ class Worker:
         """The trial as the supervisor runs it, its text with its values as defaults in a folder of its own."""
         bench = self._bench
         revision = self._ledger.revision(trial.revision)
-        if trial.kind is Kind.EDIT:
-            write_note(self._ledger, trial, revision)
         return TrialSettings(
             source=write_source(bench.folders.trial(trial.number), with_defaults(revision.source, trial.values)),
             values=trial.values,

@@ -6,6 +6,7 @@ The supervisor believes nothing that comes from here; this file is only polite.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import math
 import os
 import queue
@@ -120,6 +121,7 @@ def _train_and_answer(link: Link, job: dict[str, Any], source: Path, slate: int)
 
 def _answer(link: Link, slate: Slate, forward: Callable[[Tensor], Tensor], device: Device) -> None:
     """Turn tokens into logits until the supervisor has no more of them."""
+    gc.freeze()  # a full collection would take half a second, and copy what is shared with the warm process
     while (request := link.receive())["ask"] == "logits":
         tokens = slate.read_tokens(request["rows"]).to(device.torch_device)
         logits = forward(tokens)

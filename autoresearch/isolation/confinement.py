@@ -26,7 +26,7 @@ def confine(folder: Path, log: int) -> None:
     scratch.mkdir(exist_ok=True)
     os.environ["TMPDIR"], tempfile.tempdir = str(scratch), None
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    faulthandler.enable()  # a segmentation fault leaves its traceback in the log
+    faulthandler.enable(all_threads=False)  # a segmentation fault leaves its traceback in the log
     if sys.platform == "linux":
         # When memory runs out, the kernel shall take the candidate and neither the worker nor its database. Not every
         # container lets a process ask for that.

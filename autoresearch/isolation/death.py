@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from autoresearch.errors import OutOfMemory, TrialError
 
 from .messages import MAX_TAIL, printable
+
+_FAULT = "Fatal Python error: "  # Python's fault handler begins so, names the innermost frame first, and ends at length
 
 
 def obituary(status: int | None, log: Path, oom_kills_before: int | None) -> TrialError:
@@ -29,7 +32,7 @@ def obituary(status: int | None, log: Path, oom_kills_before: int | None) -> Tri
             )
         return TrialError("the process was killed by SIGKILL, perhaps for want of memory; see its log", tail)
     if status is None:
-        return TrialError("the process died, nobody knows of what; see its log", tail)
+        return TrialError("the process went silent without an answer; how it ended is not known; see its log", tail)
     if status < 0:
         return TrialError(f"the process was killed by {signal.Signals(-status).name}; see its log", tail)
     return TrialError(f"the process ended with exit code {status} before it had answered; see its log", tail)
@@ -38,9 +41,11 @@ def obituary(status: int | None, log: Path, oom_kills_before: int | None) -> Tri
 def log_tail(log: Path) -> str:
     """The end of what a candidate printed."""
     with log.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - 4 * MAX_TAIL))
-        return printable(file.read().decode("utf-8", "replace"))[-MAX_TAIL:]
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 8 * MAX_TAIL))
+        text = printable(file.read().decode("utf-8", "replace"))
+    fatal = text.rfind(_FAULT)
+    return text[-MAX_TAIL:] if fatal < 0 else text[fatal:][:MAX_TAIL]
 
 
 def oom_kills() -> int | None:

@@ -19,7 +19,6 @@ _NAMES = {
     "LD_LIBRARY_PATH",
     "LANG",
     "TZ",
-    "TMPDIR",
     "VIRTUAL_ENV",
     "PYTHONPATH",
     "PYTHONWARNINGS",
@@ -47,6 +46,7 @@ def clean_environment(cache: Path, environment: Mapping[str, str] | None = None)
     return allowed | {
         "HOME": str(cache),
         "PYTHONUSERBASE": site.getuserbase(),  # packages that pip put below the real home folder
+        "TMPDIR": str(cache / "tmp"),  # where the compiler keeps precompiled headers; a trial gets one of its own
         "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
         "TRITON_CACHE_DIR": str(cache / "triton"),
     }

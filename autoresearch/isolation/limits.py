@@ -1,4 +1,4 @@
-"""How long a candidate may take for each part of a trial, by the supervisor's clock."""
+"""How long a candidate may take for each part of a trial, by the supervisor's clock, and how much it may print."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds."""
+    """All of it is seconds but the last."""
 
     inspection: float = 60.0  # to import a revision and say what its knobs are
     startup: float = 900.0  # to import, build and compile; a large model's kernels take minutes where nothing is cached
@@ -15,6 +15,7 @@ class Limits:
     overstay_share: float = 0.1  # ... or this part of the budget, if that is more
     steps: float = 86_400.0  # for a budget of steps, which says nothing about time
     answer: float = 300.0  # for the logits of one batch; the first may compile something
+    log_bytes: int = 2**28  # a night of trials that print without end would fill a disk
 
     def training(self, seconds: float, steps: int | None) -> float:
         """For the whole of a budget."""

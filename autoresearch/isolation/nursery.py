@@ -23,18 +23,24 @@ from .warm_process import FORKS, WarmProcess, WarmProcessLost
 class Nursery:
     """Keeps a warm process."""
 
-    def __init__(self, cache: Path, forks: bool = FORKS) -> None:
-        """Prepare; `cache` is for compiled code and is made when the first process starts."""
+    def __init__(self, cache: Path, forks: bool = FORKS, rehearse: bool = False) -> None:
+        """Prepare to start processes.
+
+        Args:
+            cache: A folder for compiled code; made if need be.
+            forks: Whether a warm process forks its candidates, or becomes one.
+            rehearse: Whether the compiler for CPUs will be wanted.
+        """
         if sys.platform == "win32":
             raise InputError("a study runs each trial in a process of its own, which needs Linux or macOS, not Windows")
-        self._cache, self._forks = cache, forks
+        self._cache, self._forks, self._rehearse = cache, forks, rehearse
         self._warm: WarmProcess | None = None
 
     def warm_up(self) -> WarmProcess:
         """Start a warm process unless there is one; it imports what it needs while this process goes on."""
         if self._warm is None or not self._warm.is_alive:
             self.close()
-            self._warm = WarmProcess(self._cache, self._forks)
+            self._warm = WarmProcess(self._cache, self._forks, self._rehearse)
         return self._warm
 
     @contextmanager
@@ -48,26 +54,36 @@ class Nursery:
         Raises:
             TrialError: No process can be started.
         """
-        try:
-            candidate = self._new(self.warm_up(), folder, slate)
-        except WarmProcessLost:  # since it was last looked at
-            self.close()
-            try:
-                candidate = self._new(self.warm_up(), folder, slate)
-            except WarmProcessLost as error:
-                self.close()
-                raise TrialError(f"cannot start a trial: {error}") from error
+        candidate = self._start(folder, slate)
+        is_of_use = False
         try:
             yield candidate
         finally:
-            if not candidate.end():
-                self.close()
+            try:
+                is_of_use = candidate.end()
+            finally:
+                if not is_of_use:
+                    self.close()
 
     def close(self) -> None:
         """End the warm process."""
         if self._warm is not None:
             self._warm.close()
             self._warm = None
+
+    def _start(self, folder: Path, slate: int | None) -> Candidate:
+        try:
+            try:
+                return self._new(self.warm_up(), folder, slate)
+            except WarmProcessLost:  # since it was last looked at
+                self.close()
+                return self._new(self.warm_up(), folder, slate)
+        except WarmProcessLost as error:
+            self.close()
+            raise TrialError(f"cannot start a trial: {error}") from error
+        except BaseException:  # Ctrl-C, say: nobody knows what the warm process has done of what it was asked
+            self.close()
+            raise
 
     @staticmethod
     def _new(warm: WarmProcess, folder: Path, slate: int | None) -> Candidate:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -36,6 +37,7 @@ from .slate import Slate
 _FAILURES: dict[str, type[AutoresearchError]] = {
     error.__name__: error for error in (RevisionError, KnobError, DataError, OutOfMemory, Diverged)
 }
+_LOOK_AT_LOG = 5.0  # seconds between two looks at its size, at the most
 _LAST_BREATH = 10.0  # seconds in which a process that has closed its channel should end
 
 M = TypeVar("M", bound=Message)
@@ -49,7 +51,7 @@ class Session:
         self._inbox = Inbox(candidate.channel)
         self._oom_kills = oom_kills()
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -100,10 +102,8 @@ class Session:
         return self._expect(Finished, seconds, f"the run did not end within {seconds:g} s and was killed")[0]
 
     def _send(self, message: dict[str, Any]) -> None:
-        try:
+        with contextlib.suppress(OSError):  # it is dead, and the next wait will find out how it died
             self._candidate.channel.send(message)
-        except OSError:
-            pass  # it is dead, and the next wait will find out how it died
 
     def _expect(
         self, kind: type[M], seconds: float, late: str, watch: Callable[[Progress], None] | None = None
@@ -111,7 +111,13 @@ class Session:
         """Wait for the one message that may come now; with `watch`, also for progress."""
         deadline = time.monotonic() + seconds
         while True:
-            letter = self._inbox.take(deadline)
+            letter = self._inbox.take(min(deadline, time.monotonic() + _LOOK_AT_LOG))
+            if self._log.stat().st_size > self._limits.log_bytes:
+                raise TrialError(
+                    f"the run printed over {self._limits.log_bytes} bytes and was killed", log_tail(self._log)
+                )
+            if letter is None and time.monotonic() < deadline:
+                continue
             if letter is None or letter.at > deadline:
                 raise OverBudget(late, log_tail(self._log))
             match letter.content:

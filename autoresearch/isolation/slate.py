@@ -11,6 +11,8 @@ import mmap
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,10 +78,14 @@ class Slate:
         return flat.view(shape)
 
 
-def new_slate(shape: SlateShape) -> tuple[int, Slate]:
-    """Make one; the descriptor is for handing it on, and the caller's to close."""
+@contextmanager
+def new_slate(shape: SlateShape) -> Iterator[tuple[int, Slate]]:
+    """Make one, with a descriptor for handing it on."""
     descriptor = _anonymous_file(shape.size)
-    return descriptor, Slate(descriptor, shape)
+    try:
+        yield descriptor, Slate(descriptor, shape)
+    finally:
+        os.close(descriptor)
 
 
 def _anonymous_file(size: int) -> int:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache as remember
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
-from autoresearch.device import Device, peak_flops
+import torch
+
+from autoresearch.bpb import Score
+from autoresearch.device import Device, detect, peak_flops
+from autoresearch.errors import InputError
 from autoresearch.judge import arithmetic_device, judge, judge_on_test
 from autoresearch.knobs import Knob
 from autoresearch.progress import Progress
@@ -19,6 +25,7 @@ from autoresearch.revision import read_source
 
 from .job import LOG, SCRATCH, SOURCE, describe_inspection, describe_trial, slate_shape
 from .limits import Limits
+from .messages import Trained
 from .nursery import Nursery
 from .session import Session
 from .slate import new_slate
@@ -28,22 +35,27 @@ from .warm_process import FORKS
 class Supervisor:
     """Runs one trial after another, each in a fresh child of one warm process."""
 
-    def __init__(self, cache: Path, limits: Limits | None = None, forks: bool = FORKS) -> None:
+    def __init__(
+        self, cache: Path, limits: Limits | None = None, forks: bool = FORKS, rehearse: bool | None = None
+    ) -> None:
         """Start the warm process.
 
         Args:
             cache: A folder for compiled code, kept between trials and between workers; made if need be.
             limits: How long the parts of a trial may take.
             forks: Whether trials are forks of the warm process, or new processes (slower, for where a fork is not safe).
+            rehearse: Whether the warm process prepares torch's compiler for CPUs. None: where it works and there is no GPU.
 
         Raises:
             InputError: On Windows.
         """
-        self._limits = limits or Limits()
-        self._nursery = Nursery(cache.resolve(), forks)
+        self.limits = limits or Limits()
+        if rehearse is None:
+            rehearse = not torch.cuda.is_available() and detect("cpu").compile_obstacle is None
+        self._nursery = Nursery(cache.resolve(), forks, rehearse)
         self._nursery.warm_up()
 
-    def __enter__(self) -> Supervisor:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -66,10 +78,10 @@ class Supervisor:
             RevisionError: It cannot be imported or does not keep the contract.
             TrialError: Its process died, or took too long (`OverBudget`).
         """
-        _furnish(folder, source)
         with (
+            _furnished(folder, source),
             self._nursery.candidate(folder, None) as candidate,
-            Session(candidate, folder / LOG, self._limits) as session,
+            Session(candidate, folder / LOG, self.limits) as session,
         ):
             return session.knobs(describe_inspection())
 
@@ -95,50 +107,75 @@ class Supervisor:
         """
         started = time.monotonic()
         settings.dataset.train_rows(settings.context)  # raises here what need not be found out over there
-        device = arithmetic_device(settings.device)
-        descriptor, slate = new_slate(slate_shape(settings))
-        _furnish(folder, settings.source)
         job = describe_trial(settings, _peak_flops(settings.device))
-        try:
-            with (
-                self._nursery.candidate(folder, descriptor) as candidate,
-                Session(candidate, folder / LOG, self._limits) as session,
-            ):
-                allowed = self._limits.training(settings.seconds, settings.steps)
-                trained, began, ended = session.train(job, allowed, watch)
-                forward = session.forward(slate, device)
-                score = judge(forward, settings, device)
-                test = judge_on_test(forward, settings, device) if also_test else None
-                peak = session.finish().peak_memory_bytes
-                finished = time.monotonic()
-        finally:
-            os.close(descriptor)
-            shutil.rmtree(folder / SCRATCH, ignore_errors=True)
-        warmup = min(trained.warmup_seconds, began - started)
-        return TrialResult(
-            val_bpb=score.bpb,
-            training_seconds=ended - began,
-            startup_seconds=began - started - warmup,
-            warmup_seconds=warmup,
-            eval_seconds=finished - ended,
-            total_seconds=finished - started,
-            peak_memory_bytes=peak,
-            mfu_percent=trained.mfu_percent,
-            tokens=trained.tokens,
-            tokens_per_second=trained.tokens_per_second,
-            epochs=trained.epochs,
-            steps=trained.steps,
-            parameters=trained.parameters,
-            eval_tokens=score.tokens,
-            seed=settings.seed,
-            test_bpb=None if test is None else test.bpb,
-        )
+        allowed = self.limits.training(settings.seconds, settings.steps)
+        device = arithmetic_device(settings.device)
+        with (
+            new_slate(slate_shape(settings)) as (descriptor, slate),
+            _furnished(folder, settings.source),
+            self._nursery.candidate(folder, descriptor) as candidate,
+            Session(candidate, folder / LOG, self.limits) as session,
+        ):
+            trained, began, ended = session.train(job, allowed, watch)
+            forward = session.forward(slate, device)
+            score = judge(forward, settings, device)
+            test = judge_on_test(forward, settings, device) if also_test else None
+            peak = session.finish().peak_memory_bytes
+            times = _Times(started, began, ended, time.monotonic())
+        return _result(score, test, trained, times, peak, settings.seed)
 
 
-def _furnish(folder: Path, source: Path | str) -> None:
+@dataclass(frozen=True)
+class _Times:
+    """By this process's clock."""
+
+    started: float
+    began: float  # to train
+    ended: float  # training
+    finished: float
+
+
+def _result(
+    score: Score, test: Score | None, trained: Trained, times: _Times, peak_memory_bytes: int, seed: int
+) -> TrialResult:
+    until_training = times.began - times.started
+    warmup = min(trained.warmup_seconds, until_training)  # the candidate's word
+    return TrialResult(
+        val_bpb=score.bpb,
+        training_seconds=times.ended - times.began,
+        startup_seconds=until_training - warmup,
+        warmup_seconds=warmup,
+        eval_seconds=times.finished - times.ended,
+        total_seconds=times.finished - times.started,
+        peak_memory_bytes=peak_memory_bytes,
+        mfu_percent=trained.mfu_percent,
+        tokens=trained.tokens,
+        tokens_per_second=trained.tokens_per_second,
+        epochs=trained.epochs,
+        steps=trained.steps,
+        parameters=trained.parameters,
+        eval_tokens=score.tokens,
+        seed=seed,
+        test_bpb=None if test is None else test.bpb,
+    )
+
+
+@contextmanager
+def _furnished(folder: Path, source: Path | str) -> Iterator[None]:
+    """A folder with a `train.py` in it and an empty log; what the candidate leaves in its TMPDIR goes at the end."""
     text = read_source(source) if isinstance(source, Path) else source
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / SOURCE).write_text(text, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / SOURCE).write_text(text, encoding="utf-8")
+        (folder / LOG).write_bytes(b"")
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {folder}: {error.strerror}; expected a folder with room for a trial"
+        ) from None
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder / SCRATCH, ignore_errors=True)
 
 
 @remember

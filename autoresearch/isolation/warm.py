@@ -1,4 +1,4 @@
-"""The warm process: imports everything once, then forks a candidate for each job. `python -m autoresearch.isolation.warm`
+"""The warm process (`python -m autoresearch.isolation.warm`): imports everything once, then forks a candidate for each job.
 
 It runs no torch operation and starts no thread or CUDA, since none of these survives a fork. It holds no secret (see
 `environment.py`) and never sees what a job is about: a fork talks to the supervisor over a socket of its own. When the
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
     """Serve jobs until the supervisor is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
     control = Channel(socket.socket(fileno=int(arguments[0])))
-    _preload()
+    _preload("--rehearse" in arguments)
     if "--once" in arguments:
         _serve_one(control)
     _adopt_orphans()
@@ -40,8 +40,13 @@ def main(arguments: list[str]) -> None:
     _Warm(control).serve()
 
 
-def _preload() -> None:
-    from . import candidate  # noqa: F401
+def _preload(rehearse: bool) -> None:
+    """Import what a trial imports, and what torch's compiler imports when it is first used: together some 4 s."""
+    from . import candidate, preloaded  # noqa: F401
+
+    preloaded.preload()
+    if rehearse:
+        preloaded.rehearse()
 
 
 def _adopt_orphans() -> None:
@@ -62,12 +67,12 @@ def receive_job(control: Channel, message: dict[str, Any]) -> dict[str, Any]:
 def _serve_one(control: Channel) -> NoReturn:
     from .candidate import run_job
 
-    control.send({"said": "ready", "pid": os.getpid()})
     try:
+        control.send({"said": "ready", "pid": os.getpid()})
         job = receive_job(control, control.receive())
-    except EOFError:
+        control.send({"said": "started", "pid": os.getpid()})
+    except (EOFError, BrokenPipeError, ConnectionResetError):
         sys.exit()
-    control.send({"said": "started", "pid": os.getpid()})
     run_job(**job)
 
 
@@ -86,11 +91,11 @@ class _Warm:
         """Until the supervisor is gone."""
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
-        self._control.send({"said": "ready", "pid": os.getpid()})
         selector = selectors.DefaultSelector()
         selector.register(self._control.socket, selectors.EVENT_READ)
         selector.register(self._wake, selectors.EVENT_READ)
         try:
+            self._control.send({"said": "ready", "pid": os.getpid()})
             while True:
                 for key, _ in selector.select():
                     if key.fileobj is self._control.socket:

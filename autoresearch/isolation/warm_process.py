@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -30,15 +32,15 @@ class WarmProcessLost(AutoresearchError):  # noqa: N818
 class WarmProcess:
     """Starts at once; imports while this process goes on."""
 
-    def __init__(self, cache: Path, forks: bool = FORKS) -> None:
-        cache.mkdir(parents=True, exist_ok=True)
+    def __init__(self, cache: Path, forks: bool = FORKS, rehearse: bool = False) -> None:
+        (cache / "tmp").mkdir(parents=True, exist_ok=True)
         self.forks = forks
-        self._errors = tempfile.TemporaryFile()  # a pipe that nobody reads could fill up
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 -- a pipe that nobody reads could fill up
         ours, theirs = socket.socketpair()
         # -P: what lies in the working directory shall not stand in for a module.
         command = [sys.executable, "-P", "-m", "autoresearch.isolation.warm", str(theirs.fileno())]
         self._process = subprocess.Popen(
-            command if forks else [*command, "--once"],
+            command + ["--once"] * (not forks) + ["--rehearse"] * rehearse,
             env=clean_environment(cache),
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
@@ -76,13 +78,13 @@ class WarmProcess:
         return int(self._hear("started", _ANSWER_SECONDS)["pid"])
 
     def kill_candidate(self) -> None:
-        """Kill it with everything below it, unless it has ended.
+        """Kill it with its whole process tree, unless it has ended.
 
         Raises:
             WarmProcessLost: It died; it may have had no time to kill anything.
         """
         if not self.forks:
-            self._process.kill()
+            self._kill_group()
             return
         try:
             self._control.send({"do": "kill"})
@@ -102,9 +104,11 @@ class WarmProcess:
             status: int | None = self._hear("ended", seconds)["status"]
             return status
         try:
-            return self._process.wait(seconds)
+            status = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise WarmProcessLost(f"the trial's process did not end within {seconds:.0f} s") from None
+        self._kill_group()  # what it left behind
+        return status
 
     def close(self) -> None:
         """End it, and with it the candidate."""
@@ -118,6 +122,10 @@ class WarmProcess:
             self._process.kill()
             self._process.wait()
         self._errors.close()
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _hear(self, word: str, seconds: float) -> dict[str, Any]:
         deadline = time.monotonic() + seconds

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from autoresearch.knobs import KnobValue
 
 from ..records import Kind
-from .axis import Axis
 from .observations import Observation, Target
 
 
@@ -20,11 +19,6 @@ class Point:
     observation: Observation
     place: Mapping[str, KnobValue]  # on the axis of each of the incumbent's knobs
     shift: float = 0.0  # to add to a value of this trial, to compare it with the incumbent's code
-
-
-def axes_of(target: Target) -> dict[str, Axis]:
-    """The incumbent's knobs as axes, in their order."""
-    return {name: Axis(knob) for name, knob in target.incumbent_knobs.items()}
 
 
 def shifts(target: Target, observations: Sequence[Observation]) -> dict[str, float]:
@@ -83,7 +77,7 @@ def place_of(target: Target, observation: Observation) -> dict[str, KnobValue] |
     A knob that its code did not have stands at the default of the code that brought it: there the trial would have run.
     """
     place: dict[str, KnobValue] = {}
-    for name, axis in axes_of(target).items():
+    for name, axis in target.axes.items():
         value = observation.values.get(name)
         inward = axis.inward(_first_default(target, observation, name) if value is None else value)
         if inward is None:

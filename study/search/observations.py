@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from autoresearch.knobs import Knob, KnobValue
 
 from ..records import SCORED, Kind, Status, TrialRecord
+from .axis import Axis
 
 State = Literal["complete", "running", "pruned", "fail"]
 
@@ -43,10 +45,10 @@ class Target:
     knobs: Mapping[str, Mapping[str, Knob]]  # of each revision in the lineage and the history, by its sha256
     context: int  # tokens a row: total_batch_size must be a multiple of device_batch_size times this
 
-    @property
-    def incumbent_knobs(self) -> Mapping[str, Knob]:
-        """The knobs that a sample needs a value for."""
-        return self.knobs[self.revision]
+    @cached_property
+    def axes(self) -> Mapping[str, Axis]:
+        """The knobs that a sample needs a value for, as axes, in their order."""
+        return {name: Axis(knob) for name, knob in self.knobs[self.revision].items()}
 
 
 def observed(trial: TrialRecord, system_attrs: Mapping[str, Any] | None = None) -> Observation:

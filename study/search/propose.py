@@ -14,7 +14,7 @@ from autoresearch.knobs import KnobValue
 
 from ..records import Kind
 from .axis import Axis
-from .lineage import Point, axes_of, place_of
+from .lineage import Point, place_of
 from .observations import Observation, Target
 from .repair import repair
 from .sampler import RevisionSampler, shadow_study
@@ -50,7 +50,7 @@ def propose(sampler_name: SamplerName, target: Target, observations: Sequence[Ob
     for attempt in range(_REDRAWS):
         sub_seed = int(np.random.SeedSequence([seed, len(observations), attempt]).generate_state(1)[0])
         drawn = _draw(sampler_name, target, observations, sub_seed)
-        values = repair(drawn.values, target.incumbent_knobs, target.context)
+        values = repair(drawn.values, target.knobs[target.revision], target.context)
         if values not in tried:
             break
     return Draw(values, drawn.system_attrs)
@@ -59,13 +59,12 @@ def propose(sampler_name: SamplerName, target: Target, observations: Sequence[Ob
 def _draw(name: SamplerName, target: Target, observations: Sequence[Observation], seed: int) -> Draw:
     if name == "hybrid":
         return Draw(RevisionSampler(target, seed=seed).draw(observations, seed))
-    axes = axes_of(target)
-    study = shadow_study(_plain(name, seed), axes, _pooled(target, observations))
-    trial = study.ask(fixed_distributions={knob: axis.whole for knob, axis in axes.items()})
+    study = shadow_study(_plain(name, seed), target.axes, _pooled(target, observations))
+    trial = study.ask(fixed_distributions={knob: axis.whole for knob, axis in target.axes.items()})
     state = {
         key: value for key, value in study.get_trials(deepcopy=False)[-1].system_attrs.items() if key.startswith("cma:")
     }
-    return Draw({knob: axis.outward(trial.params[knob]) for knob, axis in axes.items()}, state)
+    return Draw({knob: axis.outward(trial.params[knob]) for knob, axis in target.axes.items()}, state)
 
 
 def _plain(name: SamplerName, seed: int) -> BaseSampler:

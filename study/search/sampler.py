@@ -16,7 +16,7 @@ from autoresearch.knobs import KnobValue
 
 from ..records import Kind
 from .axis import Axis
-from .lineage import Point, axes_of, recent
+from .lineage import Point, recent
 from .observations import Observation, State, Target
 
 # A shadow study lives for one draw; a line in the log for each would drown the others.
@@ -71,7 +71,7 @@ class RevisionSampler(BaseSampler):
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """All knobs of the incumbent's code."""
-        return {name: knob.distribution for name, knob in self._target.incumbent_knobs.items()}
+        return {name: axis.knob.distribution for name, axis in self._target.axes.items()}
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -90,7 +90,7 @@ class RevisionSampler(BaseSampler):
 
     def draw(self, observations: Sequence[Observation], seed: int) -> dict[str, KnobValue]:
         """A value for each knob of the incumbent's code."""
-        axes = axes_of(self._target)
+        axes = self._target.axes
         box = {name: axis.box(self._target.values[name], self._half_width) for name, axis in axes.items()}
         tpe = _Within(
             box,

@@ -37,7 +37,15 @@ class Books:
         try:
             return operation()
         except (IntegrityError, KeyError) as error:
-            with self.db.read() as session:
-                if session.get(StudyRow, self.id) is not None:
-                    raise
+            if self._exists():
+                raise
             raise StudyError("this study was deleted while it was in use; nothing more can be written to it") from error
+
+    def _exists(self) -> bool:
+        with self.db.read() as session:
+            ours = session.get(StudyRow, self.id)
+        try:
+            self.db.storage.get_study_name_from_id(self.optuna_id)
+        except KeyError:
+            return False
+        return ours is not None

@@ -24,7 +24,7 @@ from autoresearch.errors import StorageError, StudyError
 
 from . import migrations
 from .faults import DATABASE_ERRORS, Fault, explain, fault_of, lost_a_race
-from .outages import IMPATIENT, Patience, waiting_out
+from .outages import IMPATIENT, Outage, Patience, waiting_out
 from .url import file_of, parse
 from .url import where as where_of
 
@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 _BUSY_SECONDS = 60  # SQLite: how long a transaction waits for another one
 _RACES = 50
+_HEADS: list[str] = []
 _OPTUNA_TABLES = {
     "alembic_version",
     "studies",
@@ -65,6 +66,7 @@ class Database:
         self.storage = storage  # Optuna's view of the same database
         self.where = where  # for people: the file, or host, port and name
         self.path = file_of(engine.url)
+        self._outage = Outage()
         self._writer = engine.execution_options(immediate=True)
 
     @classmethod
@@ -133,7 +135,7 @@ class Database:
 
     def patiently(self, operation: Callable[[], T], patience: Patience = IMPATIENT) -> T:
         """Run an operation that bears repetition, waiting out an outage; errors become one line."""
-        return waiting_out(operation, patience, self.where, self.path)
+        return waiting_out(operation, patience, self._outage, self.where, self.path)
 
 
 def rows_changed(session: Session, statement: UpdateBase) -> int:
@@ -144,12 +146,17 @@ def rows_changed(session: Session, statement: UpdateBase) -> int:
 
 
 def _check_file(path: Path, where: str, create: bool) -> None:
-    if path.is_dir():
-        raise StorageError(f"{where} is a folder: expected a file, as in sqlite:///study.db")
-    if not path.parent.is_dir():
-        raise StorageError(f"there is no folder {path.parent} for the database {where}: make it first")
-    if not create and not path.exists():
-        raise StudyError(f"there is no database {where}: `autoresearch study create` makes one")
+    try:
+        if path.is_dir():
+            raise StorageError(f"{where} is a folder: expected a file, as in sqlite:///study.db")
+        if not path.parent.is_dir():
+            raise StorageError(f"there is no folder {path.parent} for the database {where}: make it first")
+        if not create and not path.exists():
+            raise StudyError(f"there is no database {where}: `autoresearch study create` makes one")
+    except OSError as error:
+        raise StorageError(
+            f"the database {where} cannot be reached: {error.strerror}; choose another folder"
+        ) from error
 
 
 def _check_tables(engine: Engine, where: str, create: bool) -> None:
@@ -202,8 +209,15 @@ def _optuna_storage(url: URL) -> RDBStorage:
     return storage
 
 
+def _optuna_head(storage: RDBStorage) -> str:
+    """The version of tables that this Optuna makes; found once a process, for it reads all of Optuna's migrations."""
+    if not _HEADS:
+        _HEADS.append(storage.get_head_version())
+    return _HEADS[0]
+
+
 def _check_optuna_version(storage: RDBStorage, where: str) -> None:
-    current, head = storage.get_current_version(), storage.get_head_version()
+    current, head = storage.get_current_version(), _optuna_head(storage)
     if current == head:
         return
     if current in storage.get_all_versions():

@@ -47,6 +47,7 @@ _SQLITE = {
 _POSTGRESQL = (
     ("40001", Fault.COLLISION),  # serialization failure
     ("40P01", Fault.COLLISION),  # deadlock
+    ("42501", Fault.REFUSED),  # our user may not do this
     ("25006", Fault.READ_ONLY),  # a standby, or default_transaction_read_only
     ("53100", Fault.FULL),
     ("57014", Fault.OTHER),  # cancelled by somebody

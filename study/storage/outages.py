@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,12 +37,36 @@ class Patience:
 IMPATIENT = Patience(limit_seconds=0.0)
 
 
-def waiting_out(operation: Callable[[], T], patience: Patience, where: str, path: Path | None = None) -> T:
+class Outage:
+    """An outage of one database; its beginning and its end are said once, however many threads wait for it to end."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._lock = threading.Lock()
+
+    def begin(self, now: float) -> bool:
+        """Whether this is news."""
+        with self._lock:
+            news = self._began is None
+            self._began = now if news else self._began
+        return news
+
+    def end(self) -> float | None:
+        """When it began, if that it ended is news."""
+        with self._lock:
+            began, self._began = self._began, None
+        return began
+
+
+def waiting_out(
+    operation: Callable[[], T], patience: Patience, outage: Outage, where: str, path: Path | None = None
+) -> T:
     """Run an operation on the database, again and again through a passing outage. It must bear repetition.
 
     Args:
         operation: What to run.
         patience: How long to wait.
+        outage: The database's.
         where: The database, for people.
         path: The database's file; None for a server.
 
@@ -65,16 +90,17 @@ def waiting_out(operation: Callable[[], T], patience: Patience, where: str, path
             now = patience.clock()
             waited = 0.0 if began is None else now - began
             if fault is not Fault.AWAY or waited >= patience.limit_seconds:
+                outage.end()
                 raise StorageError(explain(error, where, path)) from error
-            if began is None:
-                began = now
+            began = now if began is None else began
+            if outage.begin(now):
                 limit = _duration(patience.limit_seconds)
                 patience.say(f"the database {where} does not answer ({said(error)}): waiting for up to {limit}")
             patience.sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY)
             continue
-        if began is not None:
-            patience.say(f"the database {where} is back after {_duration(patience.clock() - began)}")
+        if began is not None and (since := outage.end()) is not None:
+            patience.say(f"the database {where} is back after {_duration(patience.clock() - since)}")
         return result
 
 

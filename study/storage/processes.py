@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import socket
@@ -16,9 +17,9 @@ def host() -> str:
     Two containers of one machine have numbers of their own; a machine that was started anew has none left from before.
     """
     if platform.system() == "Linux":
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        namespace = Path("/proc/self/ns/pid").readlink()
-        return f"{boot} {namespace}"
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # a sandbox may hide them
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+            return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     return socket.gethostname()
 
 

@@ -41,9 +41,8 @@ def insert(session: Session, study: str, revision: Revision, now: float) -> None
     # On PostgreSQL the study's row is the lock; on SQLite the transaction itself is.
     if session.get(StudyRow, study, with_for_update={"key_share": True}) is None:
         raise KeyError(study)
-    earlier = session.scalars(
-        select(RevisionRow).where(RevisionRow.study == study).order_by(RevisionRow.position)
-    ).all()
+    columns = (RevisionRow.sha256, RevisionRow.knobs, RevisionRow.optuna_names)  # not all the texts
+    earlier = session.execute(select(*columns).where(RevisionRow.study == study).order_by(RevisionRow.position)).all()
     if any(row.sha256 == revision.sha256 for row in earlier):
         return
     if revision.parent is not None and all(row.sha256 != revision.parent for row in earlier):
@@ -60,7 +59,7 @@ def insert(session: Session, study: str, revision: Revision, now: float) -> None
             title=printable(revision.title),
             hypothesis=printable(revision.hypothesis),
             knobs=[_knob_to_json(knob) for knob in revision.knobs.values()],
-            optuna_names=names_for(revision.knobs, [(row.optuna_names, _knobs(row)) for row in earlier]),
+            optuna_names=names_for(revision.knobs, [(row.optuna_names, _knobs(row.knobs)) for row in earlier]),
             blocks=[{"search": block.search, "replace": block.replace} for block in revision.blocks],
             editor=revision.editor,
             created_at=now,
@@ -138,7 +137,7 @@ def row_of(session: Session, study: str, sha256: str) -> RevisionRow:
 
 def distributions_of(row: RevisionRow) -> dict[str, tuple[str, BaseDistribution]]:
     """Each knob -> its name in Optuna and its range."""
-    return {name: (row.optuna_names[name], knob.distribution) for name, knob in _knobs(row).items()}
+    return {name: (row.optuna_names[name], knob.distribution) for name, knob in _knobs(row.knobs).items()}
 
 
 def _unknown(sha256: str) -> StudyError:
@@ -157,7 +156,7 @@ def _record(row: RevisionRow) -> Revision:
     return Revision(
         sha256=row.sha256,
         source=row.source,
-        knobs=_knobs(row),
+        knobs=_knobs(row.knobs),
         parent=row.parent,
         title=row.title,
         hypothesis=row.hypothesis,
@@ -175,10 +174,10 @@ def _knob_to_json(knob: Knob) -> dict[str, Any]:
     }
 
 
-def _knobs(row: RevisionRow) -> dict[str, Knob]:
+def _knobs(knobs: list[dict[str, Any]]) -> dict[str, Knob]:
     return {
         knob["name"]: Knob(
             knob["name"], _KINDS[knob["kind"]], knob["default"], json_to_distribution(knob["distribution"])
         )
-        for knob in row.knobs
+        for knob in knobs
     }

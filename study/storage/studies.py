@@ -164,6 +164,14 @@ def _row_of(db: Database, name: str) -> StudyRow:
     """Our row of the study that is called so."""
     attributes, row = _look(db, name)
     if row is not None:
+        sharing = [
+            study.study_name for study in db.storage.get_all_studies() if study.user_attrs.get(ATTRIBUTE) == row.id
+        ]
+        if len(sharing) > 1:
+            raise StudyError(
+                f"the studies {_list(sharing)} are copies of one another and share one history: "
+                "remove all but one with `optuna delete-study`"
+            )
         return row
     if attributes is None:
         names = _names(db)

@@ -127,7 +127,10 @@ def row_of(session: Session, books: Books, number: int, *, lock: bool = True) ->
 def proposal_of(session: Session, study: str, key: str) -> ProposalRow:
     """The proposal with this key; locked, on PostgreSQL."""
     mine = (ProposalRow.study == study, ProposalRow.key == key)
-    return session.scalars(select(ProposalRow).where(*mine).with_for_update()).one()
+    row = session.scalars(select(ProposalRow).where(*mine).with_for_update()).one_or_none()
+    if row is None:
+        raise KeyError(key)  # proposals go only with their study
+    return row
 
 
 def record(row: TrialRow) -> TrialRecord:

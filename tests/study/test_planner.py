@@ -12,8 +12,9 @@ from autoresearch.errors import TrialError
 from autoresearch.knobs import Knob
 from autoresearch.presets import PRESETS, retarget
 from autoresearch.revision import load, package_source
+from autoresearch.study.editors.editor import EditContext
 from autoresearch.study.editors.named import editor_named
-from autoresearch.study.edits import defaults_of, sha256_of
+from autoresearch.study.edits import defaults_of, edited, sha256_of
 from autoresearch.study.planner import Plan, Planner
 from autoresearch.study.records import Kind, Proposal, Revision, Status, TrialRecord
 from autoresearch.study.search.policy import Ratio, Stagnation
@@ -212,6 +213,17 @@ def test_an_edit_that_gives_a_known_text_is_no_trial(night: Night, replay: Calla
     trial, _ = night.next(planner, 1.6)
     assert trial.title == "edit 1"
     assert any("the study has seen" in note for note in night.notes)
+
+
+def test_a_revision_that_was_written_down_and_never_proposed_is_not_lost(
+    night: Night, replay: Callable[..., str], first: Revision
+) -> None:
+    planner = night.planner(replay(GOOD), policy=ALWAYS_EDIT)
+    night.baseline(planner)
+    edit = editor_named(replay(GOOD)).propose(EditContext(first.source, first.sha256))
+    night.ledger.add_revision(edited(edit, first, "replay", knobs_of))  # here a worker was killed
+    trial, _ = night.next(planner, 1.4)
+    assert (trial.kind, trial.status) == (Kind.EDIT, Status.KEEP)
 
 
 def test_an_exhausted_editor_is_said_once_and_samples_go_on(night: Night, replay: Callable[..., str]) -> None:

@@ -74,5 +74,6 @@ def _write(path: Path, ledger: Ledger, incumbent: Incumbent) -> None:
     write_new(path, with_defaults(ledger.revision(incumbent.revision).source, incumbent.values))
     settings = StudySettings.from_json(ledger.study.settings)
     budget = f"--budget {settings.seconds:g}" if settings.steps is None else f"--steps {settings.steps}"
+    budget += "" if settings.compiled else " --no-compile"
     command = f"autoresearch train --source {shlex.quote(str(path))} {budget} --data {shlex.quote(settings.data)}"
     click.echo(f"written  {path}; run it with {command} --seed {settings.seed}", err=True)

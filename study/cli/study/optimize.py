@@ -95,7 +95,8 @@ def optimize(storage: str, study_name: str | None, join: str | None, worker: int
     autoresearch study optimize --trials 12 --budget 20 --editor replay:examples/edits.jsonl
     """
     flags = Flags(**{field.name: given.pop(field.name) for field in fields(Flags)})
-    with watch_for(sys.stderr, None if worker is None else f"worker {worker}: ") as watch, Interrupts() as interrupts:
+    prefix = f"worker {worker}: " if join else "" if given["workers"] > 1 else None
+    with watch_for(sys.stderr, prefix) as watch, Interrupts() as interrupts:
         patience = Patience(say=watch.note)
         if join is not None:
             database = Database.open(storage, create=False)

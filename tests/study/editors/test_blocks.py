@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.revision import package_source
@@ -88,16 +88,19 @@ def test_the_first_block_is_named_when_the_first_fails() -> None:
     assert "block 1 of 2" in failure((Block("five", ""), Block("one", "")))
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(TEXTS, TEXTS)
 def test_what_lies_between_two_texts_leads_from_one_to_the_other(old: str, new: str) -> None:
     assert apply(old, between(old, new)) == new
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(TEXTS)
 def test_nothing_lies_between_equal_texts(text: str) -> None:
     assert between(text, text) == ()
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(TEXTS, TEXTS)
 def test_a_failing_block_is_one_line_whatever_the_texts(text: str, search: str) -> None:
     try:

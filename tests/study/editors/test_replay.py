@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.errors import InputError
@@ -130,6 +130,7 @@ EDITS = st.builds(
 )
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(edits=st.lists(EDITS, min_size=1, max_size=4, unique_by=lambda edit: edit.blocks))
 def test_what_is_written_is_read_again(edits: list[Edit], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("replay") / "edits.jsonl"

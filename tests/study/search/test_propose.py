@@ -58,9 +58,9 @@ def baseline(defaults):
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_values_are_complete_and_in_range(sampler, target, baseline):
     for observation in night(sampler, target, [baseline], 25)[1:]:
-        assert observation.values.keys() == target.incumbent_knobs.keys()
+        assert observation.values.keys() == target.axes.keys()
         for name, value in observation.values.items():
-            check(target.incumbent_knobs[name], value)
+            check(target.axes[name].knob, value)
         json.dumps(dict(observation.values) | dict(observation.system_attrs))  # a database takes them
 
 
@@ -183,7 +183,7 @@ def test_cmaes_goes_on_after_an_edit_that_leaves_the_knobs_alone():
     assert draw.system_attrs["cma:generation"] >= seen[-1].system_attrs["cma:generation"] > 0
 
 
-@pytest.mark.parametrize("sampler", ("tpe", "cmaes", "random"))
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes", "random"])
 def test_plain_samplers_pool_trials_of_all_code(sampler, target, baseline, knobs):
     other = dict(knobs) | {"window_pattern": Knob("window_pattern", str, "X", Choice(("X", "SSSL")))}
     other.pop("weight_decay")

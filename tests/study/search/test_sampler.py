@@ -149,9 +149,7 @@ def short_of_memory(with_constraint: bool) -> tuple[Target, list[Observation]]:
         trial = sample(number, "a", 1.1 - 0.01 * depth, depth=depth, x=x)
         if depth > 10:
             excess = float(depth - 10) if with_constraint else None
-            trial = replace(
-                trial, state="pruned" if with_constraint else "fail", val_bpb=None, vram_excess_gib=excess
-            )
+            trial = replace(trial, state="pruned" if with_constraint else "fail", val_bpb=None, vram_excess_gib=excess)
         seen.append(trial)
     return target, seen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import itertools
 import multiprocessing
@@ -183,26 +184,44 @@ def make_night(database_url: str) -> Iterator[Callable[..., Night]]:
         night.close()
 
 
+class Died(BaseException):
+    """An operation went no further."""
+
+
 class Processes:
     """Children with a fate."""
 
     @staticmethod
-    def killing_at(point: str | int, seen: list[str] | None = None) -> Callable[[str], None]:
-        """An observer that ends its process with kill -9 at a point, given by its name or how many come before it."""
-        met = [] if seen is None else seen
+    def killing_at(point: str) -> Callable[[str], None]:
+        """An observer that ends its process with kill -9."""
 
         def observe(name: str) -> None:
-            met.append(name)
-            if point in (name, len(met) - 1):
+            if name == point:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         return observe
 
     @staticmethod
-    def in_child(work: Callable[[], None]) -> int:
-        """Run in a process of its own; its exit code, -9 when it was killed. No database may be open here meanwhile."""
+    def dying_at(point: str) -> Callable[[str], None]:
+        """An observer that leaves the operation as kill -9 would, but lets its process do something else."""
+
+        def observe(name: str) -> None:
+            if name == point:
+                raise Died
+
+        return observe
+
+    @staticmethod
+    def start(work: Callable[[], None]) -> multiprocessing.process.BaseProcess:
+        """Run in a process of its own, meanwhile."""
         child = _FORK.Process(target=work)
         _start(child)
+        return child
+
+    @staticmethod
+    def in_child(work: Callable[[], None]) -> int:
+        """Run in a process of its own; its exit code, -9 when it was killed. No database may be open here meanwhile."""
+        child = Processes.start(work)
         child.join()
         assert child.exitcode is not None
         return child.exitcode
@@ -234,7 +253,9 @@ _FORK = multiprocessing.get_context("fork")
 def _start(child: multiprocessing.process.BaseProcess) -> None:
     with warnings.catch_warnings():  # from Python 3.12, about numpy's threads, which the child leaves alone
         warnings.simplefilter("ignore", DeprecationWarning)
+        gc.freeze()  # a collection in the child would copy the parent's memory page by page
         child.start()
+        gc.unfreeze()
 
 
 @pytest.fixture
@@ -245,3 +266,8 @@ def children() -> type[Processes]:
 @pytest.fixture
 def night_class() -> type[Night]:
     return Night
+
+
+@pytest.fixture
+def died() -> type[Died]:
+    return Died

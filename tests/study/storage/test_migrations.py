@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import event
 
 from autoresearch.errors import StorageError
 from autoresearch.study.storage import Database, migrations
@@ -80,6 +83,32 @@ def test_our_tables_are_added_to_a_database_of_optunas(empty_database_url: str) 
     storage.engine.dispose()
     with Database.open(empty_database_url) as db:
         assert db.storage.get_study_id_from_name("theirs") == 1
+
+
+def test_kill_9_while_the_tables_are_made(empty_database_url: str, children: type[Processes], tmp_path: Path) -> None:
+    """Before any statement that changes something: the next one to open the database finishes."""
+    kills = 0
+    for count in (1, 4, 9, 13, 16, 18, 22, 26, 30):
+        url = f"sqlite:///{tmp_path / str(count)}.db" if "sqlite" in empty_database_url else empty_database_url
+
+        def make(url: str = url, count: int = count) -> None:
+            left = [count]
+
+            def kill_at_last(*arguments: object) -> None:
+                left[0] -= str(arguments[2]).lstrip().startswith(("CREATE", "INSERT"))
+                if not left[0]:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            event.listen(sa.Engine, "before_cursor_execute", kill_at_last)
+            Database.open(url)
+
+        kills += children.in_child(make) == -9
+        if "sqlite" in url:
+            with Database.open(url) as db:
+                assert set(sa.inspect(db.engine).get_table_names()) > migrations.TABLES | {"trials", "version_info"}
+    assert kills > 6  # on PostgreSQL each begins where the one before it was killed, and the last find all done
+    with Database.open(url) as db:
+        assert set(sa.inspect(db.engine).get_table_names()) > migrations.TABLES | {"trials", "version_info"}
 
 
 def test_several_processes_may_make_the_tables_at_once(empty_database_url: str, children: type[Processes]) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from autoresearch.errors import StorageError
 from autoresearch.study.records import Status
 from autoresearch.study.storage import Database, Patience
-from autoresearch.study.storage.outages import waiting_out
+from autoresearch.study.storage.outages import Outage, waiting_out
 
 if TYPE_CHECKING:
     from .conftest import Night
@@ -151,7 +151,10 @@ def test_connections_that_the_server_ends_are_made_anew_without_a_word(
     number = night.begin("baseline:0")
     other = sa.create_engine(sa.make_url(postgresql_url).set(drivername="postgresql+psycopg"))
     with other.connect() as connection:
-        query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"  # fmt: skip  # noqa: E501
+        query = (
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
         assert connection.scalar(sa.text(query)) >= 2
     other.dispose()
     assert night.finish(number, 2.0).promotion is not None
@@ -185,6 +188,28 @@ def test_a_locked_file_is_waited_for(sqlite_url: str, night_class: type[Night]) 
     night.ledger._patience = Patience(0.0)
     with pytest.raises(StorageError, match="is locked by another process"):
         night.ledger.start_run({})
+    holder.close()
+    night.close()
+
+
+def test_an_outage_is_said_once_however_many_wait(sqlite_url: str, night_class: type[Night]) -> None:
+    """A worker's threads share a database: here a second one begins to wait while the first does."""
+    holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    night = night_class(f"{sqlite_url}?timeout=0.01")
+    second = FakeTime(lambda now: holder.execute("ROLLBACK"))
+
+    first = FakeTime(lambda now: second_waits())
+    night.ledger._patience = first.patience()
+    second.said = first.said
+
+    def second_waits() -> None:
+        night.ledger._patience = second.patience()
+        night.ledger.start_run({})
+
+    holder.execute("BEGIN EXCLUSIVE")
+    night.ledger.start_run({})
+    assert len(night.ledger.runs()) == 2
+    assert ["waiting" in line for line in first.said] == [True, False], first.said
     holder.close()
     night.close()
 
@@ -248,4 +273,4 @@ def test_other_errors_pass_through() -> None:
         raise ValueError("not the database's")
 
     with pytest.raises(ValueError, match="not the database's"):
-        waiting_out(fail, FakeTime().patience(), "here")
+        waiting_out(fail, FakeTime().patience(), Outage(), "here")

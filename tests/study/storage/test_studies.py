@@ -106,6 +106,26 @@ def test_a_study_that_the_dashboard_renamed_is_the_same(db: Database, night_clas
     assert study_names(db) == ["night"]
 
 
+def test_copies_that_share_a_history_are_told_apart_by_a_person(db: Database, night_class: type[Night]) -> None:
+    create_study(db, "night", SETTINGS, night_class.first)
+    optuna.copy_study(from_study_name="night", from_storage=db.storage, to_storage=db.storage, to_study_name="copy")
+    for use in (open_study, delete_study):
+        with pytest.raises(StudyError, match="the studies 'night', 'copy' are copies of one another"):
+            use(db, "copy")
+    optuna.delete_study(study_name="copy", storage=db.storage)
+    assert open_study(db, "night").settings == SETTINGS
+
+
+def test_a_study_that_the_dashboard_deletes_at_work_is_said_to_be_gone(night: Night) -> None:
+    number = night.begin("baseline:0")
+    night.propose("sample:0")
+    optuna.delete_study(study_name="night", storage=night.db.storage)
+    with pytest.raises(StudyError, match="deleted while it was in use"):
+        night.ledger.report(number, 10, 1.0)
+    with pytest.raises(StudyError, match="deleted while it was in use"):
+        night.claim("sample:0")
+
+
 def test_deleting_takes_everything_along_and_nothing_else(db: Database, night: Night, night_class: type[Night]) -> None:
     other = create_study(db, "other", {}, night_class.first)
     before = rows(db)
