@@ -42,9 +42,11 @@ def open_bench(ledger: Ledger, request: Request, watch: Watch, report: Progress 
         watch.note(warning)
     folders = Folders.of(ledger.study.name, ledger.study.id)
     with ExitStack() as open_until_then:
-        supervisor = open_until_then.enter_context(Supervisor(folders.cache))  # warms up while the data are looked for
+        compiles = settings.compiled and device.kind == "cpu"
+        # It warms up while the data are looked for.
+        supervisor = open_until_then.enter_context(Supervisor(folders.cache, rehearse=compiles))
         # Of its own, since the first one has a trial to look after; and only if there are edits.
-        checker = cache(lambda: open_until_then.enter_context(Supervisor(folders.cache)))
+        checker = cache(lambda: open_until_then.enter_context(Supervisor(folders.cache, rehearse=False)))
         checks = folders.root / f"checks-{os.getpid()}"
         yield Bench(
             settings=settings,

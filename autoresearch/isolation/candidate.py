@@ -39,20 +39,23 @@ from .job import SOURCE
 from .messages import MAX_TAIL
 from .slate import Slate, SlateShape
 
+_LONGEST_JOB = 2**30  # it names each file of the training data
+
 
 def run_job(folder: Path, channel: int, log: int, slate: int | None) -> NoReturn:
     """Do one job and end the process; the arguments after the folder are file descriptors, now this process's own."""
-    code = 1
     try:
         confine(folder, log)
-        _converse(Link(Channel(socket.socket(fileno=channel))), folder / SOURCE, slate)
-        code = 0
+        link = Link(Channel(socket.socket(fileno=channel), longest=_LONGEST_JOB))
+        _converse(link, folder / SOURCE, slate)
+        while True:  # to be ended by the supervisor, who then finds everything that this process has started below it
+            link.receive()
     except BaseException:  # noqa: BLE001 -- even what a revision throws past everything ends this process and no other
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)  # no clean-up of what the process before the fork had set up
+        os._exit(1)  # no clean-up of what the process before the fork had set up
 
 
 class Link:

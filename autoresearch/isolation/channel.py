@@ -1,20 +1,20 @@
 """The wire between a supervisor and a candidate: JSON objects with their length in front, over a socket.
 
-JSON and not pickle, since to unpickle is to run what the other side likes. The standard library's `Connection` does the
-framing; nothing else of `multiprocessing` is used.
+JSON and not pickle, since to unpickle is to run what the other side likes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
+import struct
 from collections.abc import Mapping
-from multiprocessing.connection import Connection
+from multiprocessing.connection import wait
 from typing import Any
 
-MAX_MESSAGE_BYTES = 2**18  # the longest are a revision's knobs and a job's list of files
+MAX_MESSAGE_BYTES = 2**18  # from a candidate; the longest are a revision's knobs
+_LENGTH = struct.Struct("!I")
 
 
 class Nonsense(Exception):  # noqa: N818 -- whose fault it is depends on the side
@@ -24,10 +24,9 @@ class Nonsense(Exception):  # noqa: N818 -- whose fault it is depends on the sid
 class Channel:
     """One end of the wire."""
 
-    def __init__(self, end: socket.socket) -> None:
-        """Take over a connected socket."""
-        self.socket = end
-        self._connection = Connection(os.dup(end.fileno()))
+    def __init__(self, end: socket.socket, longest: int = MAX_MESSAGE_BYTES) -> None:
+        """Take over a connected socket; `longest` bounds the bytes of a message that is received."""
+        self.socket, self._longest = end, longest
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send one message.
@@ -35,7 +34,8 @@ class Channel:
         Raises:
             OSError: The other side is gone.
         """
-        self._connection.send_bytes(json.dumps(message, allow_nan=False).encode())
+        content = json.dumps(message, allow_nan=False).encode()
+        self.socket.sendall(_LENGTH.pack(len(content)) + content)
 
     def receive(self) -> dict[str, Any]:
         """Wait for the next message.
@@ -44,14 +44,10 @@ class Channel:
             EOFError: The other side is gone.
             Nonsense: Too long, no JSON, or no object.
         """
-        try:
-            raw = self._connection.recv_bytes(MAX_MESSAGE_BYTES)
-        except EOFError:
-            raise
-        except OSError as error:
-            if self._connection.closed or isinstance(error, ConnectionError):
-                raise EOFError from error
-            raise Nonsense(f"a message over {MAX_MESSAGE_BYTES} bytes") from error
+        (length,) = _LENGTH.unpack(self._read(_LENGTH.size))
+        if length > self._longest:
+            raise Nonsense(f"a message over {self._longest} bytes")
+        raw = self._read(length)
         try:
             message = json.loads(raw, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
@@ -62,7 +58,7 @@ class Channel:
 
     def poll(self, seconds: float) -> bool:
         """Whether something arrives, or the other side goes, within so many seconds."""
-        return self._connection.poll(seconds)
+        return bool(wait([self.socket], seconds))
 
     def hang_up(self) -> None:
         """Let the other side, and whoever waits in `receive` on this side, see the end."""
@@ -70,9 +66,20 @@ class Channel:
             self.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Give the file descriptors back; nobody may be waiting in `receive`."""
-        self._connection.close()
+        """Give the file descriptor back; nobody may be waiting in `receive`."""
         self.socket.close()
+
+    def _read(self, count: int) -> bytes:
+        content = bytearray()
+        while len(content) < count:
+            try:
+                piece = self.socket.recv(min(count - len(content), 2**16))
+            except ConnectionError as error:
+                raise EOFError from error
+            if not piece:
+                raise EOFError
+            content += piece
+        return bytes(content)
 
 
 def _refuse(constant: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.distributions import json_to_distribution
 
-from autoresearch.errors import KnobError, RevisionError
+from autoresearch.errors import InputError
 from autoresearch.knobs import Knob, check
 from autoresearch.progress import Progress
 
@@ -195,7 +195,7 @@ def _knob(entry: Any) -> Knob:
     try:
         knob = Knob(name, kind, entry.get("default"), json_to_distribution(said.text("distribution")))  # type: ignore[arg-type]
         check(knob, knob.default)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, KnobError, RevisionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, InputError) as error:
         raise Nonsense(f"knob {name}: {error}") from error
     bounds = (getattr(knob.distribution, "low", 0), getattr(knob.distribution, "high", 0))
     if not all(math.isfinite(bound) for bound in bounds):

@@ -105,6 +105,7 @@ class Candidate:
         self.channel = channel
         self._warm, self._pid = warm, pid
         self._has_ended = False
+        self._is_of_use = False  # the warm process, afterwards
         # Remembers when the process began, so that another one of the same number is not taken for it.
         self._process = psutil.Process(pid) if psutil.pid_exists(pid) else None
 
@@ -114,27 +115,28 @@ class Candidate:
             status = self._warm.wait_for_candidate(seconds)
         except WarmProcessLost:
             return None
-        self._has_ended = True
+        self._has_ended, self._is_of_use = True, self._warm.forks
         return status
 
     def end(self) -> bool:
         """Kill it with everything below it, unless it has ended; return whether the warm process is still of use."""
         if self._has_ended:
-            return self._warm.forks
+            return self._is_of_use
+        self._has_ended = True
         try:
             self._warm.kill_candidate()
             self._warm.wait_for_candidate()
         except WarmProcessLost:
             self._kill()
-            return False
-        self._has_ended = True
-        return self._warm.forks
+        else:
+            self._is_of_use = self._warm.forks
+        return self._is_of_use
 
     def _kill(self) -> None:
         """The same from here, where the warm process cannot do it any more."""
-        if self._process is None or not self._process.is_running():
-            return
-        below = self._process.children(recursive=True)
+        below: list[psutil.Process] = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            below = self._process.children(recursive=True) if self._process is not None else []
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._pid, signal.SIGKILL)
         for process in below:

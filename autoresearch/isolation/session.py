@@ -44,7 +44,7 @@ M = TypeVar("M", bound=Message)
 
 
 class Session:
-    """Talks to a candidate; leave the context before its process is ended."""
+    """Talks to a candidate, and ends it."""
 
     def __init__(self, candidate: Candidate, log: Path, limits: Limits) -> None:
         self._candidate, self._log, self._limits = candidate, log, limits
@@ -57,6 +57,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._candidate.end()  # before the channel, at whose end it would end itself, and leave its children to nobody
         self._inbox.close()
 
     def knobs(self, job: dict[str, Any]) -> dict[str, Knob]:

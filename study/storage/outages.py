@@ -61,10 +61,10 @@ class Outage:
 def waiting_out(
     operation: Callable[[], T], patience: Patience, outage: Outage, where: str, path: Path | None = None
 ) -> T:
-    """Run an operation on the database, again and again through a passing outage. It must bear repetition.
+    """Run an operation on the database, again and again through a passing outage.
 
     Args:
-        operation: What to run.
+        operation: What to run; it must bear repetition.
         patience: How long to wait.
         outage: The database's.
         where: The database, for people.
@@ -74,8 +74,7 @@ def waiting_out(
         StorageError: The database is full, damaged, read-only or refuses us, or the outage lasted too long.
     """
     began: float | None = None
-    delay = _FIRST_DELAY
-    collisions = 0
+    delay, collisions = _FIRST_DELAY, 0
     while True:
         try:
             result = operation()
@@ -87,21 +86,19 @@ def waiting_out(
                 collisions += 1
                 patience.sleep(_FIRST_DELAY)
                 continue
-            now = patience.clock()
-            waited = 0.0 if began is None else now - began
-            if fault is not Fault.AWAY or waited >= patience.limit_seconds:
+            began = patience.clock() if began is None else began
+            if fault is not Fault.AWAY or patience.clock() - began >= patience.limit_seconds:
                 outage.end()
                 raise StorageError(explain(error, where, path)) from error
-            began = now if began is None else began
-            if outage.begin(now):
+            if outage.begin(began):
                 limit = _duration(patience.limit_seconds)
                 patience.say(f"the database {where} does not answer ({said(error)}): waiting for up to {limit}")
             patience.sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY)
-            continue
-        if began is not None and (since := outage.end()) is not None:
-            patience.say(f"the database {where} is back after {_duration(patience.clock() - since)}")
-        return result
+        else:
+            if began is not None and (since := outage.end()) is not None:
+                patience.say(f"the database {where} is back after {_duration(patience.clock() - since)}")
+            return result
 
 
 def _duration(seconds: float) -> str:

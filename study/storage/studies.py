@@ -104,8 +104,8 @@ def _create(db: Database, name: str, settings: dict[str, Any], revision0: Revisi
                 revisions.insert(session, row.id, revision0, row.created_at)
         except IntegrityError:  # the name was reserved by somebody else at the same moment
             row = _reserved(db, name)
-            if row is None:
-                raise
+            if row is None:  # and is made by now
+                raise _exists(name) from None
         observe("study:reserved")
     study = _finish_making(db, row, observe)
     with db.read() as session:

@@ -121,7 +121,7 @@ def test_a_process_that_sends_garbage_is_told_so(supervisor: Supervisor, setting
     # The channel is no secret: a revision can find any object of its process.
     garbage = on_import(
         "import gc\nfor found in gc.get_objects():\n    if type(found).__name__ == 'Link':\n"
-        "        found._channel._connection.send_bytes(b'\\x80\\x04.')"
+        "        found._channel.socket.sendall(b'\\0\\0\\0\\3\\x80\\x04.')"
     )
     with pytest.raises(TrialError, match="the run's process sent nonsense: a message that is no JSON"):
         supervisor.run(settings(edit=garbage), tmp_path / "trial")

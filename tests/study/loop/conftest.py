@@ -132,9 +132,7 @@ class NightProcess:
         return int(self._process.stdout.readline())
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=60)
+        self._process.communicate(timeout=60)  # closes its stdin, which ends it
 
 
 @pytest.fixture(scope="module")

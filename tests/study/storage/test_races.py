@@ -39,7 +39,7 @@ def test_a_night_of_trials(
     database_url: str, children: type[Processes], night_class: type[Night], workers: int
 ) -> None:
     """Every worker proposes, claims, trains, judges and promotes as fast as it can, up to the run's limit."""
-    first = night_class(database_url).sign_on(trial_limit=25)
+    first = night_class(database_url).sign_on(trial_limit=17)
     first.score("baseline:0", 100.0)
     run = first.run
     first.ledger.close_lease(first.worker)
@@ -67,10 +67,10 @@ def test_a_night_of_trials(
 
     done = children.at_once(workers, work)
     night = night_class(database_url)
-    assert sum(done) == 24
+    assert sum(done) == 16
     assert min(done) > 0
-    assert night.ledger.run(run).trials_started == 25
-    assert [trial.number for trial in night.ledger.history()] == list(range(25))
+    assert night.ledger.run(run).trials_started == 17
+    assert [trial.number for trial in night.ledger.history()] == list(range(17))
     assert len(night.ledger.promotions()) > 1
     night.check()
     night.close()
@@ -173,7 +173,7 @@ def test_kills_at_random_moments(
             night.finish(trial.number, incumbent.val_bpb - draw.choice([-1.0, 0.5]))
 
     draw = random.Random(0)
-    kills = 40 // workers  # PostgreSQL takes longer to begin with
+    kills = 24 // workers  # PostgreSQL takes longer to begin with
     for _ in range(kills):
         child = children.start(work)
         for _ in range(draw.randrange(1, 24)):  # a trial passes nine points
