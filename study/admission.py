@@ -11,7 +11,6 @@ from autoresearch.data.dataset import Dataset
 from autoresearch.data.progress import Progress
 from autoresearch.device import Device
 from autoresearch.errors import DataError, StudyError
-from autoresearch.presets import PRESETS, Preset
 
 from .settings import StudySettings
 
@@ -65,19 +64,6 @@ def dataset_of(settings: StudySettings, report: Progress | None = None, home: Pa
         "run autoresearch prepare on the same corpus with "
         f"--vocab-size {settings.vocab_size} --context {settings.context}, or copy the prepared folder"
     )
-
-
-def preset_of_study(settings: StudySettings) -> Preset:
-    """The preset by name.
-
-    Raises:
-        StudyError: This version does not know it.
-    """
-    if settings.preset not in PRESETS:
-        raise StudyError(
-            f"the study's preset {settings.preset!r} is unknown here: expected one of {', '.join(PRESETS)}"
-        )
-    return PRESETS[settings.preset]
 
 
 def _processor() -> str:

@@ -36,17 +36,21 @@ def open_bench(ledger: Ledger, request: Request, watch: Watch, report: Progress 
         DataError: The study's data are not here.
     """
     settings = StudySettings.from_json(ledger.study.settings)
-    device = detect(request.device)
+    device = detect(request.device or settings.device)
     warning = check_platform(settings, device, torch.__version__)
     if warning:
         watch.note(warning)
     folders = Folders.of(ledger.study.name, ledger.study.id)
     with ExitStack() as open_until_then:
-        compiles = settings.compiled and device.kind == "cpu"
+        compiles = settings.compiled
         # It warms up while the data are looked for.
-        supervisor = open_until_then.enter_context(Supervisor(folders.cache, rehearse=compiles))
+        supervisor = open_until_then.enter_context(
+            Supervisor(folders.cache, rehearse=compiles and device.kind == "cpu", compiles=compiles)
+        )
         # Of its own, since the first one has a trial to look after; and only if there are edits.
-        checker = cache(lambda: open_until_then.enter_context(Supervisor(folders.cache, rehearse=False)))
+        checker = cache(
+            lambda: open_until_then.enter_context(Supervisor(folders.cache, rehearse=False, compiles=False))
+        )
         checks = folders.root / f"checks-{os.getpid()}"
         yield Bench(
             settings=settings,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from autoresearch.errors import RevisionError, StudyError, TrialError
+from autoresearch.errors import KnobError, RevisionError, StudyError, TrialError
+from autoresearch.knobs import KnobValue
 
 from .editors.blocks import EditError
 from .editors.editor import EditContext, Editor
@@ -20,6 +21,9 @@ from .search.propose import SamplerName, propose
 from .settings import StudySettings
 from .storage.ledger import Ledger
 
+# Runs of the baseline that may fail before that is no accident.
+_BASELINE_FAILURES = 2
+FIRST_BASELINE = "baseline:0"
 _FAILED = (Status.CRASH, Status.OOM, Status.OVER_BUDGET, Status.CHEAT)
 
 
@@ -95,8 +99,10 @@ class Planner:
     def _incumbent_to_build_on(self) -> Incumbent | None:
         """None while baseline runs are still wanted."""
         baselines = [trial for trial in self._ledger.history() if trial.kind is Kind.BASELINE]
-        for trial in baselines:
-            if trial.status in _FAILED:
+        failed = [trial for trial in baselines if trial.status in _FAILED]
+        for trial in failed:
+            # A repeat may fail by accident and is run again; without the first there is nothing to compare with.
+            if trial.key == FIRST_BASELINE or len(failed) > _BASELINE_FAILURES:
                 raise TrialError(
                     f"the baseline failed (trial {trial.number}, {trial.status}): {trial.reason}; "
                     "there is nothing to build on; make another study with a --source or --preset that runs here"
@@ -192,16 +198,25 @@ class Planner:
         except (EditError, RevisionError, TrialError) as error:
             self._ledger.propose(replace(proposal, error=str(error)))
             return
-        # Tried, and not merely known: a worker may have died between writing a revision down and proposing it.
-        tried = {trial.revision for trial in self._ledger.history()}
-        waiting = {ready.revision for _, ready in self._ledger.ready(incumbent.version)}
-        if new.sha256 in tried | waiting:
+        values = inherited_values(base, new, incumbent.values)
+        if self._was_tried(new, values, anew="@" in edit.key):
             self._note(f"edit {edit.title!r} gives a text that the study has seen: no trial")
             self._ledger.propose(proposal, stale=True)
             return
         self._ledger.add_revision(new)
-        values = inherited_values(base, new, incumbent.values)
-        self._ledger.propose(replace(proposal, revision=new.sha256, values=values))
+        try:
+            self._ledger.propose(replace(proposal, revision=new.sha256, values=values))
+        except KnobError as error:  # a default that Optuna's reading of the range does not hold
+            self._ledger.propose(replace(proposal, error=str(error)))
+
+    def _was_tried(self, new: Revision, values: Mapping[str, KnobValue], anew: bool) -> bool:
+        """Whether a trial would tell nothing: the text was tried, or for an edit that is tried anew the values as well.
+
+        Tried, and not merely known: a worker may have died between writing a revision down and proposing it.
+        """
+        trials = [trial for trial in self._ledger.history() if trial.status is not Status.INTERRUPTED]
+        same = [trial for trial in trials if trial.revision == new.sha256]
+        return any(not anew or dict(trial.values) == values for trial in same)
 
     def _add_rebased(self, history: Sequence[TrialRecord], incumbent: Incumbent) -> bool:
         """Propose anew an edit that beat its own parent, but found another incumbent in its place."""

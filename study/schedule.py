@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from .records import SCORED, Incumbent, Kind, TrialRecord
+from .records import Incumbent, Kind, TrialRecord
 from .settings import StudySettings
 from .watch import Standing
 
 # Start-up, a first compilation and the evaluation, before any trial has shown what they take here.
 _FIRST_GUESS_OF_OVERHEAD = 60.0
+# Seconds from one trial to the next, for the database and the next proposal.
+_BETWEEN = 1.0
 # Trials whose durations say what the next will take; the longest of them counts.
 _RECENT = 5
 # The share of a short night that confirming may take; in a long one it takes less.
@@ -44,13 +46,10 @@ class Schedule:
 
     def seconds_a_trial(self, history: Sequence[TrialRecord]) -> float:
         """What a whole trial takes on this study's machine, start-up to score."""
-        took = [
-            trial.finished_at - trial.started_at
-            for trial in history
-            if trial.status in SCORED and trial.started_at is not None and trial.finished_at is not None
-        ]
+        # The supervisor's figure: between score and status a worker may have been dead for a night.
+        took = [_BETWEEN + trial.result["total_seconds"] for trial in history if "total_seconds" in trial.result]
         if took:
-            return max(took[-_RECENT:])
+            return float(max(took[-_RECENT:]))
         return _FIRST_GUESS_OF_OVERHEAD + (self._settings.seconds if self._settings.steps is None else 0.0)
 
     def time_for_another(self, history: Sequence[TrialRecord], incumbent: Incumbent | None) -> bool:
@@ -63,7 +62,7 @@ class Schedule:
             return True
         one = self.seconds_a_trial(history)
         nothing_yet = incumbent is None or incumbent.version == 0
-        reserved = 0.0 if nothing_yet else self._seconds_to_confirm(self.repeats(history), one)
+        reserved = 0.0 if nothing_yet else self._seconds_to_confirm(self.repeats(history), history)
         return left >= one + reserved
 
     def time_for_one(self, history: Sequence[TrialRecord]) -> bool:
@@ -77,7 +76,7 @@ class Schedule:
             return self.confirm
         share = _LARGEST_SHARE_TO_CONFIRM * (self._deadline - self._began)
         fit = self.confirm
-        while fit and self._seconds_to_confirm(fit, self.seconds_a_trial(history)) > share:
+        while fit and self._seconds_to_confirm(fit, history) > share:
             fit -= 1
         return fit
 
@@ -101,6 +100,8 @@ class Schedule:
             trials_left=None if self._trials is None else max(0, self._trials - started),
         )
 
-    def _seconds_to_confirm(self, repeats: int, one: float) -> float:
+    def _seconds_to_confirm(self, repeats: int, history: Sequence[TrialRecord]) -> float:
+        evaluation = [trial.result.get("eval_seconds", 0.0) for trial in history[-_RECENT:]]
+        one = self.seconds_a_trial(history) + max(evaluation, default=0.0)  # the test split is scored as well
         rounds = -(-2 * repeats // self._workers)
         return rounds * one

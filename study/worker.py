@@ -90,13 +90,14 @@ class Worker:
         while True:
             self._collect()
             self.reconcile()
-            if self._interrupts.received:
-                raise KeyboardInterrupt
             if schedule.spent(self._ledger.run(self._run).trials_started):
                 return "the number of trials is reached"
             if not schedule.time_for_another(self._ledger.history(), self._ledger.incumbent()):
                 return "the time is up"
-            if not self.claim_and_run(*self._planner.next(), schedule):
+            identity, proposal = self._planner.next()
+            if not schedule.time_for_another(self._ledger.history(), self._ledger.incumbent()):
+                return "the time is up"  # making the proposal took what was left; it waits in the database
+            if not self.claim_and_run(identity, proposal, schedule):
                 return "the number of trials is reached"
 
     def claim_and_run(self, identity: int, proposal: Proposal, schedule: Schedule) -> bool:
@@ -109,7 +110,9 @@ class Worker:
         return claimed is not Refusal.QUOTA
 
     def reconcile(self) -> None:
-        """Settle what dead workers left behind."""
+        """Settle what dead workers left behind; the place where a signal that came between two trials acts."""
+        if self._interrupts.received:
+            raise KeyboardInterrupt
         for line in self._ledger.reconcile(self._planner.threshold):
             self._watch.note(line)
 
@@ -196,9 +199,9 @@ class Worker:
 
     def _collect(self) -> None:
         """Let the proposal that was made during a trial arrive; its errors are errors of the worker."""
-        if self._prefetched is not None:
-            self._prefetched.result()
-            self._prefetched = None
+        prefetched, self._prefetched = self._prefetched, None
+        if prefetched is not None:
+            prefetched.result()
 
     def _record_score(self, trial: TrialRecord, result: TrialResult) -> None:
         ledger = self._ledger

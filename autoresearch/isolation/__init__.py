@@ -1,13 +1,21 @@
 """A trial in a process of its own: the judge on one side, the revision's code on the other.
 
-supervisor.py    trusted: one trial from its folder to its score, with the deadlines      (in the worker)
-session.py       trusted: the conversation with one candidate
-inbox.py         trusted: what the candidate has said and nobody has heard yet
-messages.py      trusted: is what the candidate says what it may say?
-death.py         trusted: words for a process that ended without an answer
-nursery.py       trusted: the warm process, as the worker sees it
-environment.py   trusted: the variables that a candidate may see
-warm.py          trusted: imports everything once, then forks a candidate for each job    (a process of its own)
-candidate.py     untrusted: what runs in the fork
-job.py, channel.py, slate.py    what both sides share: the description of a job, the wire, the memory
+In the worker, trusted:
+    supervisor.py    one trial from its folder to its score
+    session.py       the conversation with one candidate; every wait has a deadline (limits.py)
+    inbox.py         what the candidate has said and nobody has heard yet
+    messages.py      is what it says what it may say?
+    death.py         words for a process that ended without an answer
+    nursery.py       candidates for the asking; warm_process.py is the process they come from, seen from outside
+    environment.py   the variables that a candidate may see
+
+In the warm process, trusted:
+    warm.py          imports everything once (preloaded.py), then forks a candidate for each job, and kills it
+
+In the fork, untrusted:
+    confinement.py   what it does to itself before it runs a line of a revision
+    candidate.py     the job
+
+On both sides:
+    job.py, channel.py, slate.py    the description of a job, the wire, the shared memory
 """

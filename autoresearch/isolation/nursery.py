@@ -23,24 +23,25 @@ from .warm_process import FORKS, WarmProcess, WarmProcessLost
 class Nursery:
     """Keeps a warm process."""
 
-    def __init__(self, cache: Path, forks: bool = FORKS, rehearse: bool = False) -> None:
+    def __init__(self, cache: Path, forks: bool = FORKS, rehearse: bool = False, compiles: bool = True) -> None:
         """Prepare to start processes.
 
         Args:
             cache: A folder for compiled code; made if need be.
             forks: Whether a warm process forks its candidates, or becomes one.
             rehearse: Whether the compiler for CPUs will be wanted.
+            compiles: Whether any compiler will.
         """
         if sys.platform == "win32":
             raise InputError("a study runs each trial in a process of its own, which needs Linux or macOS, not Windows")
-        self._cache, self._forks, self._rehearse = cache, forks, rehearse
+        self._cache, self._forks, self._rehearse, self._compiles = cache, forks, rehearse, compiles
         self._warm: WarmProcess | None = None
 
     def warm_up(self) -> WarmProcess:
         """Start a warm process unless there is one; it imports what it needs while this process goes on."""
         if self._warm is None or not self._warm.is_alive:
             self.close()
-            self._warm = WarmProcess(self._cache, self._forks, self._rehearse)
+            self._warm = WarmProcess(self._cache, self._forks, self._rehearse, self._compiles)
         return self._warm
 
     @contextmanager

@@ -15,7 +15,6 @@ from torch import Tensor
 from autoresearch.bpb import expect_shape
 from autoresearch.errors import (
     AutoresearchError,
-    DataError,
     Diverged,
     KnobError,
     OutOfMemory,
@@ -35,8 +34,8 @@ from .slate import Slate
 
 # What a candidate's failure may be; anything else is a plain TrialError.
 _FAILURES: dict[str, type[AutoresearchError]] = {
-    error.__name__: error for error in (RevisionError, KnobError, DataError, OutOfMemory, Diverged)
-}
+    error.__name__: error for error in (RevisionError, KnobError, OutOfMemory, Diverged)
+}  # no DataError: the data were looked at before, so it is the revision's batch that they do not hold
 _LOOK_AT_LOG = 5.0  # seconds between two looks at its size, at the most
 _LAST_BREATH = 10.0  # seconds in which a process that has closed its channel should end
 

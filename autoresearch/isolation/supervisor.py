@@ -36,7 +36,12 @@ class Supervisor:
     """Runs one trial after another, each in a fresh child of one warm process."""
 
     def __init__(
-        self, cache: Path, limits: Limits | None = None, forks: bool = FORKS, rehearse: bool | None = None
+        self,
+        cache: Path,
+        limits: Limits | None = None,
+        forks: bool = FORKS,
+        rehearse: bool | None = None,
+        compiles: bool = True,
     ) -> None:
         """Start the warm process.
 
@@ -45,6 +50,7 @@ class Supervisor:
             limits: How long the parts of a trial may take.
             forks: Whether trials are forks of the warm process, or new processes (slower, for where a fork is not safe).
             rehearse: Whether the warm process prepares torch's compiler for CPUs. None: where it works and there is no GPU.
+            compiles: Whether it imports torch's compiler; a trial that compiles all the same only starts later.
 
         Raises:
             InputError: On Windows.
@@ -52,7 +58,7 @@ class Supervisor:
         self.limits = limits or Limits()
         if rehearse is None:
             rehearse = not torch.cuda.is_available() and detect("cpu").compile_obstacle is None
-        self._nursery = Nursery(cache.resolve(), forks, rehearse)
+        self._nursery = Nursery(cache.resolve(), forks, rehearse, compiles)
         self._nursery.warm_up()
 
     def __enter__(self) -> Self:

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
     """Serve jobs until the supervisor is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
     control = Channel(socket.socket(fileno=int(arguments[0])))
-    _preload("--rehearse" in arguments)
+    _preload(compiles="--eager" not in arguments, rehearse="--rehearse" in arguments)
     if "--once" in arguments:
         _serve_one(control)
     _adopt_orphans()
@@ -40,11 +40,12 @@ def main(arguments: list[str]) -> None:
     _Warm(control).serve()
 
 
-def _preload(rehearse: bool) -> None:
+def _preload(compiles: bool, rehearse: bool) -> None:
     """Import what a trial imports, and what torch's compiler imports when it is first used: together some 4 s."""
     from . import candidate, preloaded  # noqa: F401
 
-    preloaded.preload()
+    if compiles:
+        preloaded.preload()
     if rehearse:
         preloaded.rehearse()
 

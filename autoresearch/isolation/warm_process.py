@@ -32,7 +32,7 @@ class WarmProcessLost(AutoresearchError):  # noqa: N818
 class WarmProcess:
     """Starts at once; imports while this process goes on."""
 
-    def __init__(self, cache: Path, forks: bool = FORKS, rehearse: bool = False) -> None:
+    def __init__(self, cache: Path, forks: bool = FORKS, rehearse: bool = False, compiles: bool = True) -> None:
         (cache / "tmp").mkdir(parents=True, exist_ok=True)
         self.forks = forks
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 -- a pipe that nobody reads could fill up
@@ -40,7 +40,7 @@ class WarmProcess:
         # -P: what lies in the working directory shall not stand in for a module.
         command = [sys.executable, "-P", "-m", "autoresearch.isolation.warm", str(theirs.fileno())]
         self._process = subprocess.Popen(
-            command + ["--once"] * (not forks) + ["--rehearse"] * rehearse,
+            command + ["--once"] * (not forks) + ["--rehearse"] * rehearse + ["--eager"] * (not compiles),
             env=clean_environment(cache),
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,

@@ -59,8 +59,9 @@ def propose(sampler_name: SamplerName, target: Target, observations: Sequence[Ob
 def _draw(name: SamplerName, target: Target, observations: Sequence[Observation], seed: int) -> Draw:
     if name == "hybrid":
         return Draw(RevisionSampler(target, seed=seed).draw(observations, seed))
-    study = shadow_study(_plain(name, seed), target.axes, _pooled(target, observations))
-    trial = study.ask(fixed_distributions={knob: axis.whole for knob, axis in target.axes.items()})
+    whole = {knob: axis.whole for knob, axis in target.axes.items()}
+    study = shadow_study(_plain(name, seed), whole, _pooled(target, observations))
+    trial = study.ask(fixed_distributions=whole)
     state = {
         key: value for key, value in study.get_trials(deepcopy=False)[-1].system_attrs.items() if key.startswith("cma:")
     }

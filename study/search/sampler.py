@@ -8,24 +8,23 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from autoresearch.knobs import KnobValue
 
 from ..records import Kind
-from .axis import Axis
 from .lineage import Point, recent
 from .observations import Observation, State, Target
 
 # A shadow study lives for one draw; a line in the log for each would drown the others.
 logging.getLogger("optuna.storages._in_memory").setLevel(logging.WARNING)
 
+# Chosen by benchmarks/search_simulation.py.
 HALF_WIDTH = 0.2  # of the box around the incumbent, in parts of a range
 REVISIONS = 3  # of the lineage that are looked at
-STARTUP_TRIALS = 10  # that TPE needs before it models
-CANDIDATES = 24  # that TPE draws and compares
+SHARE = 0.4  # of the knobs that a sample changes
 
 _STATES: Mapping[State, TrialState] = {
     "complete": TrialState.COMPLETE,
@@ -39,12 +38,14 @@ _STATE_NAMES: Mapping[TrialState, State] = {state: name for name, state in _STAT
 class RevisionSampler(BaseSampler):
     """Draws knob values for the incumbent's code from the trials of the last revisions of its lineage.
 
-    Values of older code are shifted by the measured effect of the edits between, a knob that did not exist stands at its
-    default, and what is drawn lies in a box around the incumbent. Trials that run count as bad ones (constant liar); pruned
-    ones and those that ran out of memory (constraint `vram_gib`) are handed to TPE as they are.
+    A sample changes a random part of the knobs and leaves the others at the incumbent's values. What it changes is drawn by
+    multivariate TPE inside a box around the incumbent, from the trials that lie in that box. Values of older code are
+    shifted by the measured effect of the edits between, and a knob that did not exist stands at its default. Trials that
+    run count as bad ones (constant liar); pruned ones and those that ran out of memory (constraint `vram_gib`) are handed to
+    TPE as they are.
 
     It reads a study whose trials carry the user attributes `kind`, `revision` and `parent` (the revision in the target's
-    own words), and every draw depends on them, the seed and the trial's number alone:
+    own words; a trial without is left out), and every draw depends on them, the seed and the trial's number alone:
 
         study = optuna.create_study(sampler=RevisionSampler(target, seed=0))
         study.add_trials(history)
@@ -58,15 +59,13 @@ class RevisionSampler(BaseSampler):
         seed: int,
         half_width: float = HALF_WIDTH,
         revisions: int = REVISIONS,
-        n_startup_trials: int = STARTUP_TRIALS,
-        n_ei_candidates: int = CANDIDATES,
+        share: float = SHARE,
     ) -> None:
         self._target = target
         self._seed = seed
         self._half_width = half_width
         self._revisions = revisions
-        self._n_startup_trials = n_startup_trials
-        self._n_ei_candidates = n_ei_candidates
+        self._share = share
         self._others = RandomSampler(seed=seed)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -90,47 +89,44 @@ class RevisionSampler(BaseSampler):
 
     def draw(self, observations: Sequence[Observation], seed: int) -> dict[str, KnobValue]:
         """A value for each knob of the incumbent's code."""
-        axes = self._target.axes
-        box = {name: axis.box(self._target.values[name], self._half_width) for name, axis in axes.items()}
-        tpe = _Within(
-            box,
-            n_startup_trials=self._n_startup_trials,
-            n_ei_candidates=self._n_ei_candidates,
-            seed=seed,
-            multivariate=True,
-        )
-        points = recent(self._target, observations, self._revisions)
-        drawn = shadow_study(tpe, axes, points).ask(fixed_distributions=box).params
-        return {name: axis.outward(drawn[name]) for name, axis in axes.items()}
+        target, random = self._target, np.random.default_rng(seed)
+        box = {name: axis.box(target.values[name], self._half_width) for name, axis in target.axes.items()}
+        near = [point for point in recent(target, observations, self._revisions) if _inside(point, box)]
+        changed = {name: part for name, part in box.items() if random.uniform() < self._share}
+        if not changed:
+            name = str(random.choice(list(box)))
+            changed = {name: box[name]}
+        shadow = shadow_study(TPESampler(seed=seed, multivariate=True), changed, near)
+        drawn = shadow.ask(fixed_distributions=changed).params
+        return {
+            name: axis.outward(drawn[name]) if name in drawn else target.values[name]
+            for name, axis in target.axes.items()
+        }
 
 
-class _Within(TPESampler):
-    """TPE that learns from trials of the whole range and draws from a part of it."""
-
-    def __init__(self, box: Mapping[str, BaseDistribution], **settings: Any) -> None:
-        super().__init__(**settings)
-        self._box = {name: part for name, part in box.items() if not part.single()}
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return self._box
+def _inside(point: Point, box: Mapping[str, BaseDistribution]) -> bool:
+    for name, part in box.items():
+        place = point.place[name]
+        if isinstance(part, FloatDistribution | IntDistribution) and not part.low <= float(place) <= part.high:
+            return False
+    return True
 
 
-def shadow_study(sampler: BaseSampler, axes: Mapping[str, Axis], points: Sequence[Point]) -> optuna.Study:
-    """A study in memory that holds these trials on the axes of the incumbent's knobs, for one draw."""
+def shadow_study(sampler: BaseSampler, space: Mapping[str, BaseDistribution], points: Sequence[Point]) -> optuna.Study:
+    """A study in memory that holds these trials by their places on the axes of this space, for one draw."""
     study = optuna.create_study(sampler=sampler)
-    whole = {name: axis.whole for name, axis in axes.items()}
-    study.add_trials([_trial(point, whole) for point in points])
+    study.add_trials([_trial(point, dict(space)) for point in points])
     return study
 
 
-def _trial(point: Point, whole: dict[str, BaseDistribution]) -> FrozenTrial:
+def _trial(point: Point, space: dict[str, BaseDistribution]) -> FrozenTrial:
     seen = point.observation
     excess = seen.vram_excess_gib
     return create_trial(
         state=_STATES[seen.state],
         value=None if seen.val_bpb is None else seen.val_bpb + point.shift,
-        params=dict(point.place),
-        distributions=whole,
+        params={name: point.place[name] for name in space},
+        distributions=space,
         system_attrs=dict(seen.system_attrs),
         intermediate_values={} if seen.last is None else {seen.last[0]: seen.last[1] + point.shift},
         constraints=None if excess is None else {"vram_gib": excess},

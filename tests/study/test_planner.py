@@ -295,6 +295,31 @@ def test_an_edit_that_lost_the_race_is_tried_again_on_the_winner(night: Night, r
     assert OTHER["replace"] in source
 
 
+def test_an_edit_that_lost_the_race_to_a_sample_is_tried_again_with_its_values(
+    night: Night, replay: Callable[..., str]
+) -> None:
+    planner = night.planner(replay(GOOD), policy=Ratio(0.5))
+    night.baseline(planner)
+    one, two = night.claim(planner)[0], night.claim(planner)[0]
+    sample, edit = (one, two) if one.kind is Kind.SAMPLE else (two, one)
+    assert edit.kind is Kind.EDIT
+    night.score(planner, sample, 1.30)
+    assert night.score(planner, edit, 1.40).lost_race
+    again, proposal = night.claim(planner)
+    assert proposal.title == "edit 0 (rebased)"
+    assert again.revision == edit.revision
+    assert again.values == sample.values
+
+
+def test_a_repeat_of_the_baseline_that_failed_is_run_again(night: Night) -> None:
+    planner = night.planner(baseline_repeats=2)
+    night.next(planner, 1.5)
+    failed, _ = night.claim(planner)
+    night.ledger.fail(failed.number, night.worker, Status.CRASH, "killed by SIGKILL")
+    again, _ = night.claim(planner)
+    assert (again.kind, again.seed) == (Kind.BASELINE, 9)
+
+
 def test_a_killed_and_restarted_study_proposes_what_it_would_have_proposed(
     url: str, tmp_path: Path, replay: Callable[..., str]
 ) -> None:

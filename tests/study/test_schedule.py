@@ -48,8 +48,7 @@ def trial(number: int, seconds: float, status: Status = Status.DISCARD) -> Trial
         key=f"sample:{number}",
         worker="w",
         run="run",
-        started_at=1000.0 * number,
-        finished_at=1000.0 * number + seconds,
+        result={"total_seconds": seconds - 1, "eval_seconds": 0.0} if status is Status.DISCARD else {},
     )
 
 
@@ -78,6 +77,21 @@ def test_no_trial_starts_that_cannot_finish_before_the_deadline() -> None:
     assert night.time_for_another([trial(0, 330)], BASELINE)
     clock.now += 1
     assert not night.time_for_another([trial(0, 330)], BASELINE)
+
+
+def test_a_trial_that_was_settled_only_after_a_restart_did_not_take_all_night() -> None:
+    settled_late = TrialRecord(**{**vars(trial(0, 330)), "started_at": 0.0, "finished_at": 36_000.0})
+    assert schedule(Clock(), 1).seconds_a_trial([settled_late]) == 330
+
+
+def test_the_test_split_is_scored_in_the_time_that_is_kept_too() -> None:
+    clock = Clock()
+    night = schedule(clock, 8)
+    slow = TrialRecord(**{**vars(trial(0, 330)), "result": {"total_seconds": 329.0, "eval_seconds": 10.0}})
+    clock.now = 8 * 3600 - (330 + 6 * 340)
+    assert night.time_for_another([slow], PROMOTED)
+    clock.now += 1
+    assert not night.time_for_another([slow], PROMOTED)
 
 
 def test_after_a_promotion_time_is_kept_to_confirm_it() -> None:

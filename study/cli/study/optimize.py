@@ -11,6 +11,7 @@ import click
 import optuna
 
 from autoresearch.device import detect
+from autoresearch.errors import StudyError
 from autoresearch.study.display import watch_for
 from autoresearch.study.interrupts import Interrupts
 from autoresearch.study.optimize import open_bench, work
@@ -104,13 +105,14 @@ def optimize(storage: str, study_name: str | None, join: str | None, worker: int
             sys.exit(_work(ledger, Request(**ledger.run(join).options), join, interrupts, watch))
         request = Request(**given, device=flags.device)
         request.check()
-        check_workers(request.workers, detect(request.device))
         ledger = _ledger(storage, study_name, flags, patience)
+        device = detect(request.device or StudySettings.from_json(ledger.study.settings).device)
+        check_workers(request.workers, device)
         deadline = None if request.hours is None else ledger.now() + 3600 * request.hours
         run = ledger.start_run(asdict(request), deadline, request.trials)
         if request.workers > 1:
             arguments = ["study", "optimize", "--study-name", ledger.study.name, "--join", run]
-            code = run_workers(request.workers, arguments, os.environ | {"OPTUNA_STORAGE": storage}, interrupts)
+            code = run_workers(request.workers, device, arguments, os.environ | {"OPTUNA_STORAGE": storage}, interrupts)
         else:
             code = _work(ledger, request, run, interrupts, watch)
         ledger.end_run(run)
@@ -141,4 +143,11 @@ def _ledger(storage: str, study_name: str | None, flags: Flags, patience: Patien
         check_agreement(flags, StudySettings.from_json(study.settings), ledger.revisions()[0].sha256)
         return ledger
     settings, revision = bind(flags)
-    return Ledger(database, create_study(database, study_name, settings.as_json(), revision), patience=patience)
+    try:
+        study = create_study(database, study_name, settings.as_json(), revision)
+    except StudyError:
+        if study_name not in study_names(database):
+            raise
+        study = open_study(database, study_name)  # another worker was faster: binding takes seconds
+        check_agreement(flags, StudySettings.from_json(study.settings), revision.sha256)
+    return Ledger(database, study, patience=patience)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -71,7 +72,8 @@ def open_database(storage: str) -> Database:
 def confirm_command(storage: str, ledger: Ledger) -> str:
     """The command that runs nothing but what confirmation the incumbent is missing."""
     known = storage in (DEFAULT_STORAGE, os.environ.get("OPTUNA_STORAGE"))  # whose password is nobody's business
-    where = "" if known else f" --storage {shlex.quote(storage)}"
+    shown = re.sub(r"(//[^:/@]*):[^@]*@", r"\1:…@", storage)
+    where = "" if known else f" --storage {shlex.quote(shown)}"
     return f"autoresearch study optimize{where} --study-name {shlex.quote(ledger.study.name)} --trials 0"
 
 

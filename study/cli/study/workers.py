@@ -27,7 +27,9 @@ def check_workers(workers: int, device: Device) -> None:
         )
 
 
-def run_workers(workers: int, arguments: Sequence[str], environment: Mapping[str, str], interrupts: Interrupts) -> int:
+def run_workers(
+    workers: int, device: Device, arguments: Sequence[str], environment: Mapping[str, str], interrupts: Interrupts
+) -> int:
     """Run the command in so many processes until all have ended; the worst of their exit codes.
 
     A terminal's Ctrl-C reaches them by itself, as they share its process group. SIGTERM is passed on.
@@ -35,7 +37,7 @@ def run_workers(workers: int, arguments: Sequence[str], environment: Mapping[str
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "autoresearch.study.cli", *arguments, "--worker", str(index)],
-            env={**environment, **_share_of_machine(index, workers)},
+            env={**environment, **_share_of_machine(index, workers, device)},
         )
         for index in range(workers)
     ]
@@ -52,10 +54,10 @@ def run_workers(workers: int, arguments: Sequence[str], environment: Mapping[str
     return max(128 - code if code < 0 else code for code in (process.wait() for process in processes))
 
 
-def _share_of_machine(index: int, workers: int) -> dict[str, str]:
+def _share_of_machine(index: int, workers: int, device: Device) -> dict[str, str]:
     """Its own GPU, or its share of the cores: threads beyond those make every worker slower, several times over."""
-    gpus = torch.cuda.device_count()
-    if gpus:
+    if device.kind == "cuda":
+        gpus = torch.cuda.device_count()
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus)))).split(",")
         return {"CUDA_VISIBLE_DEVICES": visible[index]}
     return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // workers))}

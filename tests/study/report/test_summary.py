@@ -108,10 +108,10 @@ def test_a_gain_that_fresh_seeds_confirm() -> None:
         + """\
   confirm   6
 baseline    1.400000 ± 0.010000 (standard deviation of 3 seeds)
-noise       0.008950 from seed to seed, estimated from all repeated runs
+noise       0.009113 from seed to seed, estimated from all repeated runs
 best        1.350000 in trial 6, revision eeeeeeee
             edit: halve the batch
-gain        +0.060000 over the baseline on the same seed, 6.7 times the noise
+gain        +0.060000 over the baseline on the same seed, 6.6 times the noise
 confirmed   against the baseline on 3 fresh seeds, ± standard error
   val       gain +0.051667 ± 0.001453
   test      gain +0.050667 ± 0.001453, on the split that the search never saw
