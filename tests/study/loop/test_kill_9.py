@@ -52,6 +52,6 @@ def test_twenty_times_at_random(sqlite_study: str, edits: str, night_process, ch
     draw = random.Random(0)
     request = REQUEST | {"editor": edits, "edit_ratio": 0.5, "trials": 100}
     for _ in range(20):
-        assert night_process.run(sqlite_study, "any", draw.randint(1, 40), **request) == -signal.SIGKILL
+        assert night_process.run(sqlite_study, "any", draw.randint(1, 25), **request) == -signal.SIGKILL
     assert night_process.run(sqlite_study, **REQUEST) == 0
     check(sqlite_study)
