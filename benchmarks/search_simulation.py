@@ -39,8 +39,6 @@ from autoresearch.study.records import Kind
 from autoresearch.study.search.observations import Observation, Target
 from autoresearch.study.search.policy import Policy, Ratio, Stagnation, next_kind
 from autoresearch.study.search.propose import Draw, SamplerName, propose
-from autoresearch.study.search.repair import repair
-from autoresearch.study.search.sampler import RevisionSampler
 
 SIGMA = 0.7  # milli-bpb of seed noise
 TRIALS = 100  # a night of eight hours at five minutes each
@@ -203,14 +201,10 @@ class Method:
     policy: Policy = field(default_factory=Stagnation)
     this_revision_only: bool = False
     overrides: bool = False  # the editor's trials count among those of CMA-ES
-    settings: tuple[tuple[str, float], ...] = ()
 
     def draw(self, target: Target, seen: Sequence[Observation], seed: int) -> Draw:
         if self.this_revision_only:
             seen = [observation for observation in seen if observation.revision == target.revision]
-        if self.settings:
-            sampler = RevisionSampler(target, seed=seed, **dict(self.settings))  # type: ignore[arg-type]
-            return Draw(repair(sampler.draw(seen, seed), target.knobs[target.revision], CONTEXT))
         return propose(self.sampler, target, seen, seed)
 
 

@@ -41,6 +41,15 @@ def wait_for(process: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(f"the log ended without {words!r}")
 
 
+def candidate_of(process: subprocess.Popen[str]) -> psutil.Process:
+    """The process of the trial in flight: a fork of the warm one. The line in the log comes just before it."""
+    while process.poll() is None:
+        for warm in psutil.Process(process.pid).children():
+            for candidate in warm.children():
+                return candidate
+    raise AssertionError("the worker ended first")
+
+
 @pytest.mark.slow
 def test_one_command_runs_samples_and_edits_to_an_honest_summary(
     sqlite_url: str, autoresearch: Run, binding: list[str], edits: str, check: Callable[[str], Ledger]
@@ -122,9 +131,7 @@ def test_a_trial_that_is_killed_is_a_crash_and_the_study_goes_on(
     plan = ["--storage", sqlite_study, "--confirm", "0", "--baseline-repeats", "2", "--min-delta", "0"]
     with optimizing(*plan, "--trials", "4") as process:
         wait_for(process, "trial   2  sample    starts")
-        candidates = psutil.Process(process.pid).children(recursive=True)
-        candidate = max(candidates, key=lambda child: child.create_time())
-        os.kill(candidate.pid, signal.SIGKILL)
+        os.kill(candidate_of(process).pid, signal.SIGKILL)
         process.communicate(timeout=120)
     assert process.returncode == 0
     killed, after = check(sqlite_study).history()[2:]
