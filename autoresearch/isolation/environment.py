@@ -46,6 +46,8 @@ def clean_environment(cache: Path, environment: Mapping[str, str] | None = None)
     # A thread of libgomp's that has nothing to do keeps its core for 300,000 turns, also when others want it: with two busy
     # neighbours on two cores a trial trained four times slower than so. 1,000 is libgomp's own number for a full machine.
     allowed.setdefault("GOMP_SPINCOUNT", "1000")
+    # To ask whether there is a GPU starts CUDA, which does not survive a fork, unless torch asks NVML instead.
+    allowed.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     return allowed | {
         "HOME": str(cache),
         "PYTHONUSERBASE": site.getuserbase(),  # packages that pip put below the real home folder
