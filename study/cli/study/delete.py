@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from autoresearch.errors import AutoresearchError, InputError, StorageError, StudyError
+from autoresearch.study.artifacts import kept_files
 from autoresearch.study.folders import Folders
 from autoresearch.study.storage.ledger import Ledger
 from autoresearch.study.storage.studies import delete_study, open_study
 
-from .options import open_database, storage_option, study_name_option
+from .options import opened, storage_option, study_name_option
 
 
 @click.command()
@@ -21,12 +24,12 @@ from .options import open_database, storage_option, study_name_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also while workers are at work on it; those then stop with an error.")
 def delete(storage: str, study_name: str | None, yes: bool, force: bool) -> None:
-    """Delete the study: its trials and revisions, Optuna's part of it, and its folder on this machine.
+    """Delete the study: its trials and revisions, Optuna's part of it, and its files on this machine.
 
     \b
     autoresearch study delete --study-name night
     """
-    database = open_database(storage)
+    database = opened(storage, create=False)
     try:
         study = open_study(database, study_name)
     except StudyError:
@@ -41,9 +44,10 @@ def delete(storage: str, study_name: str | None, yes: bool, force: bool) -> None
     what = f"study {study.name!r}: {len(ledger.history())} trials, {len(ledger.revisions())} revisions"
     if not yes:
         _ask(what)
+    files = kept_files(ledger)
     delete_study(database, study.name, force=force)
     click.echo(f"deleted  {what}", err=True)
-    _delete_folder(Folders.of(study.name, study.id))
+    _delete_files(files, Folders.of(study.name, study.id))
 
 
 def _ask(what: str) -> None:
@@ -53,13 +57,15 @@ def _ask(what: str) -> None:
         raise AutoresearchError("nothing was deleted")
 
 
-def _delete_folder(folders: Folders) -> None:
-    if not folders.root.exists():
-        return
+def _delete_files(files: Sequence[Path], folders: Folders) -> None:
     try:
+        for path in files:
+            path.unlink(missing_ok=True)
+        if not folders.root.exists():
+            return
         shutil.rmtree(folders.root)
     except OSError as error:
         raise StorageError(
-            f"the study is deleted, its folder {folders.root} is not: {error.strerror}; remove it by hand"
+            f"the study is deleted, its files are not: {error.filename}: {error.strerror}; remove it by hand"
         ) from None
     click.echo(f"deleted  {folders.root}", err=True)

@@ -13,6 +13,8 @@ import optuna
 import pytest
 from click.testing import Result
 
+from autoresearch.errors import StudyError
+from autoresearch.study.artifacts import artifact_folder, keep_files
 from autoresearch.study.folders import Folders
 from autoresearch.study.storage.database import Database
 from autoresearch.study.storage.studies import delete_study, open_study, study_names
@@ -105,3 +107,21 @@ def test_a_study_of_another_name_is_left_alone(begin: Begin, refusal: Callable[.
     assert "there is no study 'nigth' in" in refusal("delete", "--study-name", "nigth", "--yes")
     with Database.open(storage, create=False) as database:
         assert open_study(database, "night").name == "night"
+
+
+def test_the_files_that_the_dashboard_shows_go_with_it(begin: Begin, study: Command, tmp_path: Path) -> None:
+    night = begin()
+    night.baselines(1.41)
+    running = night.sample("0", depth=3)
+    folder = tmp_path / "trial"
+    folder.mkdir()
+    (folder / "train.py").write_text("the code")
+    (folder / "log.txt").write_text("")
+    keep_files(night.ledger, night.ledger.trial(running), folder)
+    kept = artifact_folder()
+    assert [path.read_text() for path in kept.iterdir()] == ["the code"]  # an empty log is not worth a line
+    assert isinstance(study("delete", "--yes").exception, StudyError)  # a worker is at work on it
+    assert len(list(kept.iterdir())) == 1
+    night.end()
+    assert study("delete", "--yes").exit_code == 0
+    assert list(kept.iterdir()) == []
