@@ -13,7 +13,9 @@ def summary_of(ledger: Ledger) -> Summary:
     # In this order: a promotion that comes in between is then of a trial that the history has.
     incumbent, promotions = ledger.incumbent(), ledger.promotions()
     settings = StudySettings.from_json(ledger.study.settings)
-    return summarize(ledger.history(), incumbent, promotions, settings, ledger.runs())
+    history = ledger.history()
+    revisions = {revision.sha256: revision for revision in ledger.revisions()}
+    return summarize(history, incumbent, promotions, settings, ledger.runs(), revisions)
 
 
 def final_lines(ledger: Ledger, confirm_with: str) -> list[str]:

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..noise import sigma_of
-from ..records import OPEN, Incumbent, Kind, Promotion, Status, TrialRecord
+from ..records import OPEN, Incumbent, Kind, Promotion, Revision, Status, TrialRecord
 from ..settings import StudySettings
 from ..storage.runs import Run
 from .confirmation import Confirmation, confirmations
 from .described import description
+from .speed import odd_speeds
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Summary:
     gain: float | None  # of the incumbent over the baseline on the same seed
     confirmation: Confirmation | None  # of this incumbent
     outdated: Confirmation | None  # of the latest incumbent before it that has one, where it has none
+    odd_speeds: Mapping[int, float]  # of trials that ran faster or slower than their like, and by which share
     share_in_budget: float | None  # of the wall clock of all workers
     wall_seconds: float
     steps: tuple[Step, ...]
@@ -58,6 +60,7 @@ def summarize(
     promotions: Sequence[Promotion],
     settings: StudySettings,
     runs: Sequence[Run] = (),
+    revisions: Mapping[str, Revision] | None = None,
 ) -> Summary:
     """Sum a study up.
 
@@ -67,6 +70,7 @@ def summarize(
         promotions: All of them, version 0 included.
         settings: The study's.
         runs: The `optimize` commands that it comes from.
+        revisions: By sha256; without them nothing is said of speeds.
     """
     wall, inside = _clocks(history, settings, runs)
     version = -1 if incumbent is None else incumbent.version
@@ -81,6 +85,7 @@ def summarize(
         gain=None if incumbent is None or start is None else start - incumbent.val_bpb,
         confirmation=ours,
         outdated=begun[-1] if begun and ours is None else None,
+        odd_speeds={} if revisions is None else odd_speeds(history, revisions),
         share_in_budget=inside / wall if wall > 0 else None,
         wall_seconds=wall,
         steps=_steps(history, promotions, version),

@@ -9,6 +9,7 @@ from ..search.noise import Gain
 from .confirmation import Confirmation, Verdict
 from .described import shortened
 from .figures import bpb, duration, signed
+from .speed import TOLERANCE
 from .summary import Step, Summary
 
 _WIDTH = 12  # of the names on the left
@@ -143,6 +144,10 @@ def _time(summary: Summary) -> Iterator[str]:
     if summary.share_in_budget is not None:
         share, clock = f"{100 * summary.share_in_budget:.1f} %", duration(summary.wall_seconds)
         yield line("time", f"{clock}, of which {share} inside training budgets")
+    if summary.odd_speeds:
+        numbers = ", ".join(str(number) for number in summary.odd_speeds)
+        yield line("speed", f"over {TOLERANCE:.0%} off the tokens/s of their like: {shortened(numbers, _LONGEST)}")
+        yield line("", "the machine was busy or hot then, which moves val_bpb more than a seed does")
 
 
 def _promotions(steps: tuple[Step, ...]) -> Iterator[str]:

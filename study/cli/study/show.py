@@ -23,6 +23,7 @@ from autoresearch.study.report.figures import (
     signed,
 )
 from autoresearch.study.report.named import trial_named
+from autoresearch.study.report.speed import odd_speeds
 from autoresearch.study.report.text import line
 from autoresearch.study.report.values import values_lines
 from autoresearch.study.storage.ledger import Ledger
@@ -49,14 +50,16 @@ def show(storage: str, study_name: str | None, trial: str, form: str) -> None:
     revision = ledger.revision(found.revision)
     parent = None if found.parent is None else ledger.trial(found.parent)
     changes = _changes(ledger, revision, parent)
+    off = odd_speeds(ledger.history(), {one.sha256: one for one in ledger.revisions()}).get(found.number)
     record = {
         **asdict(found),
+        "speed_off": off,
         "hypothesis": revision.hypothesis if found.kind is Kind.EDIT else "",
         "editor": revision.editor if found.kind is Kind.EDIT else "",
         "changed": {} if parent is None else _pairs(changed_values(parent.values, found.values)),
         "diff": changes,
     }
-    print_record(record, form, lambda: list(_lines(found, revision, parent, changes)))
+    print_record(record, form, lambda: list(_lines(found, revision, parent, changes, off)))
 
 
 def _changes(ledger: Ledger, revision: Revision, parent: TrialRecord | None) -> str:
@@ -71,7 +74,9 @@ def _pairs(changes: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
     return {name: {"parent": before, "trial": after} for name, (before, after) in changes.items()}
 
 
-def _lines(trial: TrialRecord, revision: Revision, parent: TrialRecord | None, changes: str) -> Iterator[str]:
+def _lines(
+    trial: TrialRecord, revision: Revision, parent: TrialRecord | None, changes: str, speed_off: float | None
+) -> Iterator[str]:
     yield line("trial", f"{trial.number}: {trial.kind}, {trial.status}")
     parents = {} if parent is None else {parent.number: parent}
     yield line("tried", tried(trial, parents))
@@ -83,7 +88,7 @@ def _lines(trial: TrialRecord, revision: Revision, parent: TrialRecord | None, c
     if parent is not None:
         yield line("parent", f"trial {parent.number}, revision {parent.revision[:8]}, val_bpb {bpb(parent.val_bpb)}")
     yield line("seed", str(trial.seed))
-    yield from _figures(trial, parent)
+    yield from _figures(trial, parent, speed_off)
     yield "values"
     whose = "" if parent is None else f"trial {parent.number}"
     yield from values_lines(trial.values, None if parent is None else parent.values, whose)
@@ -95,7 +100,7 @@ def _lines(trial: TrialRecord, revision: Revision, parent: TrialRecord | None, c
         yield from (f"  {text}" for text in printable(trial.tail).rstrip().split("\n"))
 
 
-def _figures(trial: TrialRecord, parent: TrialRecord | None) -> Iterator[str]:
+def _figures(trial: TrialRecord, parent: TrialRecord | None, speed_off: float | None) -> Iterator[str]:
     figures = trial.result
     if trial.val_bpb is not None:
         over = "" if parent is None or parent.val_bpb is None else f", gain {signed(parent.val_bpb - trial.val_bpb)}"
@@ -108,6 +113,7 @@ def _figures(trial: TrialRecord, parent: TrialRecord | None) -> Iterator[str]:
     if "steps" in figures and "tokens" in figures:
         speed = f", {figures['tokens_per_second']:,.0f} tokens/s" if "tokens_per_second" in figures else ""
         mfu = f", MFU {figures['mfu_percent']:.1f} %" if figures.get("mfu_percent") is not None else ""
+        speed += "" if speed_off is None else f" ({speed_off:+.0%} against its like)"
         yield line("speed", f"{figures['steps']:,} steps, {figures['tokens']:,} tokens{speed}{mfu}")
     if (memory := memory_gib_of(trial)) is not None:
         yield line("memory", f"{memory:.2f} GiB")

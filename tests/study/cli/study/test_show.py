@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from autoresearch.study.records import Kind
+
 Command = Callable[..., Result]
 Begin = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("night")
@@ -79,3 +81,17 @@ def test_best_and_baseline_are_names_too(study: Command) -> None:
 def test_a_trial_that_there_is_not(refusal: Callable[..., str], name: str) -> None:
     expected = f"there is no trial {name!r} in study 'night': expected a number from 0 to 14, best or baseline"
     assert refusal("show", "--", name) == expected
+
+
+def test_a_trial_that_ran_at_another_speed_than_its_like_says_so(begin: Begin, study: Command, storage: str) -> None:
+    night = begin("busy")
+    night.baselines(1.41, 1.40, 1.39)
+    number = night.claim(Kind.BASELINE, "baseline:3", night.first, night.current, seed=3)
+    result = {"steps": 400, "tokens": 800_000, "tokens_per_second": 14_000.0, "total_seconds": 70.0}
+    assert night.ledger.judge(number, night.worker, 1.43, None, result)
+    night.ledger.settle(number, night.threshold)
+    night.end()
+    shown = study("show", str(number), "--study-name", "busy").stdout
+    assert "speed       400 steps, 800,000 tokens, 14,000 tokens/s (-13% against its like)\n" in shown
+    assert "against its like" not in study("show", "0", "--study-name", "busy").stdout
+    assert "speed       over 5% off the tokens/s of their like: 3\n" in study("status", "--study-name", "busy").stdout
