@@ -47,6 +47,31 @@ def test_ranges_of_whole_numbers_are_searched_too():
     assert values == {"device_batch_size": 5, "total_batch_size": 1500}
 
 
+def test_tokens_are_lowered_where_no_larger_number_works():
+    knobs = batch_knobs(rows=Choice((4, 8)), tokens=Choice((1024, 2048, 3000)))
+
+    values = repair({"device_batch_size": 8, "total_batch_size": 3000}, knobs, 256)
+
+    assert values == {"device_batch_size": 8, "total_batch_size": 2048}
+
+
+def test_rows_are_raised_where_no_smaller_number_works():
+    knobs = batch_knobs(rows=Choice((3, 8)), tokens=Choice((2048,)))
+
+    values = repair({"device_batch_size": 3, "total_batch_size": 2048}, knobs, 256)
+
+    assert values == {"device_batch_size": 8, "total_batch_size": 2048}
+
+
+def test_long_ranges_are_not_written_out():
+    knobs = batch_knobs(rows=Int(1, 10**9), tokens=Int(1, 10**12))
+
+    values = repair({"device_batch_size": 7, "total_batch_size": 10**11}, knobs, 2048)
+
+    assert values["device_batch_size"] <= 7
+    assert values["total_batch_size"] % (values["device_batch_size"] * 2048) == 0
+
+
 def test_values_without_batch_sizes_stay():
     assert repair({"lr": 0.1}, {}, 2048) == {"lr": 0.1}
 
@@ -54,7 +79,7 @@ def test_values_without_batch_sizes_stay():
 def test_ranges_that_never_go_together_are_named():
     knobs = batch_knobs(rows=Choice((3,)), tokens=Choice((64, 128)))
 
-    with pytest.raises(RevisionError, match="no total_batch_size from 64 up is a multiple"):
+    with pytest.raises(RevisionError, match="no total_batch_size in its range is a multiple"):
         repair({"device_batch_size": 3, "total_batch_size": 64}, knobs, 1)
 
 
@@ -75,11 +100,11 @@ def test_repaired_batch_sizes_go_together_and_stay_in_range(rows, multiples, con
     try:
         values = repair(drawn, knobs, context)
     except RevisionError:
-        fewer = [choice for choice in rows if choice <= drawn["device_batch_size"]]
-        larger = [choice for choice in tokens if choice >= drawn["total_batch_size"]]
-        assert not any(more % (choice * context) == 0 for more in larger for choice in fewer)
+        assert not any(total % (choice * context) == 0 for total in tokens for choice in rows)
         return
     assert values["total_batch_size"] % (values["device_batch_size"] * context) == 0
-    assert values["device_batch_size"] <= drawn["device_batch_size"]
+    fewer = [choice for choice in rows if choice <= drawn["device_batch_size"]]
+    if any(total % (choice * context) == 0 for total in tokens for choice in fewer):
+        assert values["device_batch_size"] <= drawn["device_batch_size"]
     for name, value in values.items():
         check(knobs[name], value)
