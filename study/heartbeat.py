@@ -26,6 +26,7 @@ class Heartbeat:
         self._ledger, self._run, self._note, self._ttl = ledger, run, note, ttl
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+        self._phase = Phase.SEARCH
         self.worker = ""
 
     def __enter__(self) -> Self:
@@ -41,11 +42,12 @@ class Heartbeat:
     def sign_on_again(self) -> None:
         """Go on under another id, after other workers took this one for dead and gave its trial up."""
         self._note("this worker could not be reached for too long, and its last trial was given up; it goes on")
-        self.worker = self._ledger.open_lease(self._run, ttl=self._ttl)
+        self.worker = self._ledger.open_lease(self._run, self._phase, self._ttl)
 
     def confirming(self) -> None:
         """Tell the other workers that this one's search is over."""
-        self._ledger.set_phase(self.worker, Phase.CONFIRM)
+        self._phase = Phase.CONFIRM
+        self._ledger.set_phase(self.worker, self._phase)
 
     def _beat(self) -> None:
         while not self._over.wait(self._ttl / _BEATS_A_LEASE):

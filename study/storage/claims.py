@@ -17,18 +17,18 @@ from sqlalchemy.orm import Session
 
 from autoresearch.errors import StudyError
 
-from ..records import Proposal, Status, TrialRecord
+from ..records import SEARCH_KINDS, Proposal, Status, TrialRecord
 from . import mirror, proposals, revisions, trials
 from .books import Books
 from .database import rows_changed
-from .models import LeaseRow, ProposalRow, RevisionRow, RunRow, TrialRow
+from .models import IncumbentRow, LeaseRow, ProposalRow, RevisionRow, RunRow, TrialRow
 
 
 class Refusal(StrEnum):
     """Why a proposal was not claimed."""
 
     QUOTA = "quota"  # the run has started as many trials as it may
-    TAKEN = "taken"  # another worker has it, or it was withdrawn
+    TAKEN = "taken"  # another worker has it, it was withdrawn, or a promotion has overtaken it
     LEASE = "lease"  # this worker was taken for dead
 
 
@@ -64,12 +64,20 @@ def _take(session: Session, books: Books, proposal_id: int, run: str, worker: st
     if row is None or row.study != books.id:
         raise StudyError(f"there is no proposal {proposal_id} in this study")
     if row.claim != name:  # else this is the second time, after an outage
-        if row.status != "ready":
+        if row.status != "ready" or _is_overtaken(session, row):
             return Refusal.TAKEN
         if proposals.counts(row) and not _count(session, run):
             return Refusal.QUOTA
         row.status, row.claim, row.worker, row.run = "taken", name, worker, run
     return _Taken(proposals.record(row), revisions.row_of(session, books.id, row.revision))
+
+
+def _is_overtaken(session: Session, row: ProposalRow) -> bool:
+    """Whether it was made for an incumbent that another worker's promotion has replaced since it was listed."""
+    if row.kind not in SEARCH_KINDS:
+        return False
+    incumbent = session.get(IncumbentRow, row.study)
+    return incumbent is not None and incumbent.version != row.incumbent_version
 
 
 def _count(session: Session, run: str) -> bool:

@@ -8,6 +8,7 @@ keep a living worker from renewing.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,6 +43,7 @@ class Lease:
     run: str
     phase: Phase
     host: str
+    host_name: str
     pid: int
     opened_at: float
     expires_at: float
@@ -64,6 +66,7 @@ def open_lease(books: Books, worker: str, run: str, phase: Phase, ttl: float) ->
                     study=books.id,
                     run=run,
                     host=host,
+                    host_name=socket.gethostname(),
                     pid=os.getpid(),
                     process_started=started,
                     phase=phase,
@@ -136,4 +139,13 @@ def _dead(row: LeaseRow, now: float) -> bool:
 
 
 def _record(row: LeaseRow) -> Lease:
-    return Lease(row.worker, row.run, Phase(row.phase), row.host, row.pid, row.opened_at, row.expires_at)
+    return Lease(
+        worker=row.worker,
+        run=row.run,
+        phase=Phase(row.phase),
+        host=row.host,
+        host_name=row.host_name,
+        pid=row.pid,
+        opened_at=row.opened_at,
+        expires_at=row.expires_at,
+    )

@@ -106,6 +106,7 @@ class LeaseRow(Base):
     study: Mapped[str] = _of_study(index=True)
     run: Mapped[str] = mapped_column(Uuid, ForeignKey(f"{PREFIX}runs.id", ondelete="CASCADE"))
     host: Mapped[str] = mapped_column(Text)  # where the process number means something
+    host_name: Mapped[str] = mapped_column(Text)  # the same, for people
     pid: Mapped[int]
     process_started: Mapped[float]  # tells a process from a later one with its number
     phase: Mapped[str] = mapped_column(Word)

@@ -101,7 +101,7 @@ def _interrupt(books: Books, number: int) -> tuple[str, bool]:
         took_down = row.status == Status.RUNNING
         attempts = trials.proposal_of(session, books.id, row.key).attempts + took_down
         if row.kind == Kind.EDIT and attempts >= _ATTEMPTS:
-            failure = trials.Failure(Status.CRASH, "it took its worker down twice")
+            failure = trials.Failure(Status.CRASH, "its worker died twice while it ran: not tried again")
         else:
             failure = trials.Failure(Status.INTERRUPTED, "its worker died")
         trials.end(session, row, failure, books.db.clock(session), took_down=took_down)

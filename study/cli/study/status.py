@@ -60,7 +60,7 @@ def _running(leases: Sequence[Lease], trials: Sequence[TrialRecord], now: float)
     for lease in leases:
         trial = by_worker.pop(lease.worker, None)
         what = "between trials" if trial is None else f"trial {trial.number} ({trial.kind}), {_since(trial, now)}"
-        where = "on this machine" if lease.host == here else "on another machine"
+        where = "on this machine" if lease.host == here else f"on {one_line(lease.host_name)}"
         yield line(label, f"{what}, by process {lease.pid} {where}")
         label = ""
     for trial in by_worker.values():
@@ -90,6 +90,7 @@ def _record(
         "confirmation": confirmed,
         "workers": [
             {
+                "host": lease.host_name,
                 "here": lease.host == processes.host(),
                 "pid": lease.pid,
                 "phase": lease.phase,

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -32,12 +33,15 @@ def run_workers(
 ) -> int:
     """Run the command in so many processes until all have ended; the worst of their exit codes.
 
-    A terminal's Ctrl-C reaches them by itself, as they share its process group. SIGTERM is passed on.
+    They are in sessions of their own, so that a signal reaches this process alone and is passed on once. When this process
+    dies, however it dies, its end of their standard input closes, and they end as on SIGTERM (`end_with_parent`).
     """
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "autoresearch.study.cli", *arguments, "--worker", str(index)],
             env={**environment, **_share_of_machine(index, workers, device)},
+            stdin=subprocess.PIPE,
+            start_new_session=True,
         )
         for index in range(workers)
     ]
@@ -46,12 +50,25 @@ def run_workers(
         while process.poll() is None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=_LOOK_SECONDS)
-            if interrupts.received is signal.SIGTERM and not passed_on:
+            if interrupts.received and not passed_on:
                 passed_on = True
                 for other in processes:
-                    other.send_signal(signal.SIGTERM)
+                    other.send_signal(interrupts.received)
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.close()
     # A negative code is a signal's, which a shell knows as 128 and more.
     return max(128 - code if code < 0 else code for code in (process.wait() for process in processes))
+
+
+def end_with_parent() -> None:
+    """Send this process SIGTERM when the one that started it is gone: nobody would be left to end it."""
+
+    def watch() -> None:
+        os.read(0, 1)  # nothing is ever written to it
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _share_of_machine(index: int, workers: int, device: Device) -> dict[str, str]:

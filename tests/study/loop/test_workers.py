@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from autoresearch.study.records import SEARCH_KINDS, Kind
@@ -52,3 +55,26 @@ def test_four_on_postgresql(
     out = optimize(postgresql_url, autoresearch, binding, edits, workers=4, trials=50)
     assert "verdict" in out or "no trial beat it" in out
     check_shared(check(postgresql_url), workers=4, trials=50)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_the_process_that_started_them(
+    sqlite_study: str, autoresearch: Run, check: Callable[[str], Ledger], number: signal.Signals
+) -> None:
+    command = [sys.executable, "-W", "ignore", "-m", "autoresearch.study.cli", "study", "optimize"]
+    plan = ["--storage", sqlite_study, "--workers", "2", "--trials", "100", "--confirm", "0"]
+    parent = subprocess.Popen([*command, *plan], stderr=subprocess.PIPE, text=True)
+    assert parent.stderr is not None
+    waiting = {"worker 0", "worker 1"}
+    while waiting:
+        line = parent.stderr.readline()
+        waiting -= {line.partition(":")[0]} if "starts" in line else set()
+    family = psutil.Process(parent.pid).children(recursive=True)
+    parent.send_signal(number)  # to it alone
+    assert parent.wait(60) == (130 if number is signal.SIGINT else -signal.SIGKILL)
+    _, alive = psutil.wait_procs(family, timeout=60)
+    assert alive == []
+    parent.stderr.close()
+    assert autoresearch("study", "optimize", "--storage", sqlite_study, "--trials", "0").returncode == 0
+    check(sqlite_study)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from autoresearch.errors import StudyError
+from autoresearch.study.heartbeat import Heartbeat
 from autoresearch.study.records import Status
 from autoresearch.study.storage import Phase, processes
 from autoresearch.study.storage.models import LeaseRow
@@ -103,3 +104,14 @@ def test_runs_are_written_down_in_order(night: Night) -> None:
     assert (runs[1].options, runs[1].deadline, runs[1].trial_limit) == ({"sampler": "tpe"}, 123.0, 5)
     with pytest.raises(StudyError, match="no run 'x'"):
         night.ledger.open_lease("x")
+
+
+def test_a_worker_that_signs_on_again_does_so_in_its_phase(night: Night) -> None:
+    with Heartbeat(night.ledger, night.run, lambda line: None) as beat:
+        beat.confirming()
+        first = beat.worker
+        night.ledger.close_lease(first)
+        beat.sign_on_again()
+        lease = night.ledger.live_leases()[-1]
+        assert (lease.worker, lease.phase) == (beat.worker, Phase.CONFIRM)
+        assert beat.worker != first

@@ -76,3 +76,13 @@ def test_what_a_sampler_wants_to_find_again_is_found_by_trial(night: Night) -> N
     night.score("baseline:0", 2.0)
     number = night.begin("sample:0", system_attrs={"autoresearch:anchor": 3})
     assert night.ledger.sampler_states() == {number: {"autoresearch:anchor": 3}}
+
+
+def test_what_a_promotion_has_overtaken_is_not_claimed(night: Night) -> None:
+    night.score("baseline:0", 1.0)
+    night.propose("sample:0")
+    night.propose("confirm:v0:baseline:0")
+    night.score("sample:1", 0.9)
+    assert night.claim("sample:0") is Refusal.TAKEN
+    assert night.queue()["sample:0"] == "ready"  # for whoever lists next to withdraw or rebase
+    assert not isinstance(night.claim("confirm:v0:baseline:0"), Refusal)

@@ -156,7 +156,7 @@ def test_an_edit_that_takes_its_worker_down_twice_is_given_up(
         night.close()
     night = night_class(sqlite_url)
     assert night.statuses() == {"replay:bomb": [Status.INTERRUPTED, Status.CRASH]}
-    assert night.ledger.trial(1).reason == "it took its worker down twice"
+    assert night.ledger.trial(1).reason == "its worker died twice while it ran: not tried again"
     assert night.queue() == {"replay:bomb": "done"}
     assert night.optuna_states() == {0: TrialState.FAIL, 1: TrialState.FAIL}
     night.check()

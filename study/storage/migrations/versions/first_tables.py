@@ -105,6 +105,7 @@ def _leases() -> None:
         _column("study", sa.String(36)),
         _column("run", sa.String(36)),
         _column("host", sa.Text()),
+        _column("host_name", sa.Text()),
         _column("pid", sa.Integer()),
         _column("process_started", sa.Double()),
         _column("phase", sa.String(16)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +43,9 @@ def test_a_trial_that_runs_is_shown_with_its_worker(begin: Begin, study: Command
         f"running     trial {number} (sample), for 0:00:00, by process {os.getpid()} on this machine"
     )
     record = json.loads(study("status", "-f", "json").stdout)
-    assert record["workers"] == [{"here": True, "pid": os.getpid(), "phase": "search", "trial": number}]
+    assert record["workers"] == [
+        {"host": socket.gethostname(), "here": True, "pid": os.getpid(), "phase": "search", "trial": number}
+    ]
     assert [trial["number"] for trial in record["open_trials"]] == [number]
 
 
@@ -92,3 +95,11 @@ def test_on_either_kind_of_database(begin: Begin, study: Command, database_url: 
     night.confirm([1.411, 1.402], [1.381, 1.371])
     night.end()
     assert "verdict     real" in study("status", url=database_url).stdout
+
+
+def test_a_study_of_several_workers_is_confirmed_by_as_many(begin: Begin, study: Command) -> None:
+    night = begin()
+    night.baselines(1.41, 1.40)
+    night.score(night.sample("0", depth=3), 1.30)
+    night.ledger.start_run({"workers": 2})
+    assert "--study-name night --workers 2 --trials 0\n" in study("status").stdout
