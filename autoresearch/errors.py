@@ -12,6 +12,7 @@
     │   ├── Diverged        ... its loss is beyond hope
     │   ├── OverBudget      ... it overstayed and was killed
     │   └── Stopped         ... no failure: who watched it stopped it early
+    ├── WorkerError         this machine cannot run trials at all: no fault of a revision's
     └── TerminatedError     the process was told to end (SIGTERM)
 
 Every message is one line for a person: what was wrong, the value, what was expected, what to do. The command
@@ -77,6 +78,10 @@ class OverBudget(TrialError):  # noqa: N818
 
 class Stopped(TrialError):  # noqa: N818
     """Who watched the run stopped it before its budget was spent."""
+
+
+class WorkerError(AutoresearchError):
+    """No process for a trial can be started here; the next trial would fare no better."""
 
 
 class TerminatedError(AutoresearchError):

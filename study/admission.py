@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 from autoresearch.data import catalog
@@ -12,6 +13,7 @@ from autoresearch.data.progress import Progress
 from autoresearch.device import Device
 from autoresearch.errors import DataError, StudyError
 
+from .records import TrialRecord
 from .settings import StudySettings
 
 
@@ -40,6 +42,22 @@ def check_platform(settings: StudySettings, device: Device, torch_version: str) 
     if torch_version != settings.torch:
         return f"the study was made with torch {settings.torch}, this is {torch_version}: speed may differ, and with it val_bpb"
     return None
+
+
+def check_threads(settings: StudySettings, device: Device, history: Sequence[TrialRecord]) -> None:
+    """Refuse a worker that has more or fewer CPU threads than those before it: it would get more or less done in the time.
+
+    Raises:
+        StudyError: It has.
+    """
+    if device.kind != "cpu" or settings.steps is not None:
+        return
+    before = next((trial.result["device"] for trial in history if "device" in trial.result), device.name)
+    if before != device.name:
+        raise StudyError(
+            f"the study's trials ran on {before!r} and this worker has {device.name!r}: val_bpb under a time budget does "
+            "not compare between them; start as many --workers as before, or set OMP_NUM_THREADS"
+        )
 
 
 def dataset_of(settings: StudySettings, report: Progress | None = None, home: Path | None = None) -> Dataset:

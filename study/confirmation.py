@@ -7,7 +7,7 @@ the night was worth; their models are also the only ones that are scored on the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .edits import defaults_of
 from .records import OPEN, ConfirmationKey, Incumbent, Kind, Proposal
@@ -87,7 +87,7 @@ def _run_all(
             for identity, proposal in ledger.ready(incumbent.version)
             if proposal.key.startswith(ours)
         ]
-        if waiting and not schedule.time_for_one(history):
+        if waiting and not schedule.time_to_confirm(_missing_of_pair(waiting), history):
             watch.note(f"the time is up: {len(waiting)} of the runs that confirm the result are missing")
             return
         if waiting:
@@ -96,3 +96,9 @@ def _run_all(
             sleep(_LOOK_AGAIN_SECONDS)  # another worker has the last ones
         else:
             return
+
+
+def _missing_of_pair(waiting: Sequence[tuple[int, Proposal]]) -> int:
+    """How many of the next run's pair have not begun: one half without the other is worth nothing."""
+    keys = [ConfirmationKey.parse(proposal.key) for _, proposal in waiting]
+    return sum(key is not None and keys[0] is not None and key.index == keys[0].index for key in keys)

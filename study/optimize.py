@@ -13,7 +13,7 @@ from autoresearch.data.progress import Progress
 from autoresearch.device import detect
 from autoresearch.isolation.supervisor import Supervisor
 
-from .admission import check_platform, dataset_of
+from .admission import check_platform, check_threads, dataset_of
 from .confirmation import confirm
 from .folders import Folders
 from .heartbeat import Heartbeat
@@ -32,7 +32,7 @@ def open_bench(ledger: Ledger, request: Request, watch: Watch, report: Progress 
     """This machine's side of a study, once the machine has been found fit for it.
 
     Raises:
-        StudyError: Another device or precision than the study's.
+        StudyError: Another device, precision or number of threads than the study's.
         DataError: The study's data are not here.
     """
     settings = StudySettings.from_json(ledger.study.settings)
@@ -40,6 +40,7 @@ def open_bench(ledger: Ledger, request: Request, watch: Watch, report: Progress 
     warning = check_platform(settings, device, torch.__version__)
     if warning:
         watch.note(warning)
+    check_threads(settings, device, ledger.history())
     folders = Folders.of(ledger.study.name, ledger.study.id)
     with ExitStack() as open_until_then:
         compiles = settings.compiled

@@ -65,10 +65,10 @@ class Schedule:
         reserved = 0.0 if nothing_yet else self._seconds_to_confirm(self.repeats(history), history)
         return left >= one + reserved
 
-    def time_for_one(self, history: Sequence[TrialRecord]) -> bool:
-        """Whether a trial that starts now ends before the deadline."""
+    def time_to_confirm(self, runs: int, history: Sequence[TrialRecord]) -> bool:
+        """Whether so many runs that confirm, shared between the workers, end before the deadline if they start now."""
         left = self.seconds_left
-        return left is None or left >= self.seconds_a_trial(history)
+        return left is None or left >= -(-runs // self._workers) * self._seconds_a_confirmation(history)
 
     def repeats(self, history: Sequence[TrialRecord]) -> int:
         """On how many seeds there is time to confirm: as many as asked for, fewer in a short night."""
@@ -101,7 +101,9 @@ class Schedule:
         )
 
     def _seconds_to_confirm(self, repeats: int, history: Sequence[TrialRecord]) -> float:
-        evaluation = [trial.result.get("eval_seconds", 0.0) for trial in history[-_RECENT:]]
-        one = self.seconds_a_trial(history) + max(evaluation, default=0.0)  # the test split is scored as well
         rounds = -(-2 * repeats // self._workers)
-        return rounds * one
+        return rounds * self._seconds_a_confirmation(history)
+
+    def _seconds_a_confirmation(self, history: Sequence[TrialRecord]) -> float:
+        evaluation = [trial.result.get("eval_seconds", 0.0) for trial in history[-_RECENT:]]
+        return self.seconds_a_trial(history) + max(evaluation, default=0.0)  # the test split is scored as well

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from autoresearch.data.dataset import Dataset
@@ -19,11 +19,14 @@ from autoresearch.errors import (
     Stopped,
     TrialError,
 )
+from autoresearch.isolation.limits import Limits
 from autoresearch.isolation.supervisor import Supervisor
 from autoresearch.progress import Progress
 from autoresearch.records import TrialResult, TrialSettings
 from autoresearch.revision import with_defaults
 
+from .allowance import limits_after
+from .artifacts import keep_files
 from .edits import KnobsOf
 from .folders import Folders, check_disk, write_source
 from .heartbeat import Heartbeat
@@ -128,6 +131,7 @@ class Worker:
             try:
                 result = self._train(trial)
             except (TrialError, RevisionError, KnobError) as error:
+                keep_files(self._ledger, trial, self._bench.folders.trial(trial.number))
                 self._record_failure(trial, error)
             except BaseException as error:  # not the revision's fault: the trial is given back, and the error goes on
                 reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
@@ -148,12 +152,17 @@ class Worker:
     def _train(self, trial: TrialRecord) -> TrialResult:
         settings = self._settings_of(trial)
         folder, confirms = settings.source.parent, trial.kind is Kind.CONFIRM
+        supervisor, limits = self._bench.supervisor, self._limits(confirms)
         try:
             with self._interrupts.allowed():
-                return self._bench.supervisor.run(settings, folder, self._watcher(trial), also_test=confirms)
+                return supervisor.run(settings, folder, self._watcher(trial), also_test=confirms, limits=limits)
         except (OSError, TrialError):
             check_disk(folder)  # a full disk is nobody's edit's fault
             raise
+
+    def _limits(self, confirms: bool) -> Limits:
+        limits = limits_after(self._ledger.history(), self._bench.supervisor.limits)
+        return replace(limits, evaluation=2 * limits.evaluation) if confirms else limits  # the test split comes on top
 
     def _settings_of(self, trial: TrialRecord) -> TrialSettings:
         """The trial as the supervisor runs it, its text with its values as defaults in a folder of its own."""
@@ -204,8 +213,10 @@ class Worker:
             prefetched.result()
 
     def _record_score(self, trial: TrialRecord, result: TrialResult) -> None:
-        ledger = self._ledger
-        if ledger.judge(trial.number, self._lease.worker, result.val_bpb, result.test_bpb, asdict(result)):
+        ledger, device = self._ledger, self._bench.device
+        figures = asdict(result) | {"device": device.name}
+        if ledger.judge(trial.number, self._lease.worker, result.val_bpb, result.test_bpb, figures):
+            keep_files(ledger, trial, self._bench.folders.trial(trial.number))
             ledger.settle(trial.number, self._planner.threshold(trial))
         else:
             self._watch.note(f"trial {trial.number} took longer than its lease and was given up by another worker")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import signal
 from pathlib import Path
 
 import pytest
 
 from autoresearch.data.dataset import Dataset
 from autoresearch.data.prepare import DataSettings, prepare
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and with them every process that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SUBJECTS = ("The night", "A model", "Some corpus", "One trial", "Every morning", "The judge")
 _VERBS = ("keeps", "drops", "reads", "trains", "finds", "asks for")

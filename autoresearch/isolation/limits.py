@@ -15,6 +15,7 @@ class Limits:
     overstay_share: float = 0.1  # ... or this part of the budget, if that is more
     steps: float = 86_400.0  # for a budget of steps, which says nothing about time
     answer: float = 300.0  # for the logits of one batch; the first may compile something
+    evaluation: float = 3600.0  # for those of all batches together
     log_bytes: int = 2**28  # a night of trials that print without end would fill a disk
 
     def training(self, seconds: float, steps: int | None) -> float:

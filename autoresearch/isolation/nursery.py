@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from autoresearch.errors import InputError, TrialError
+from autoresearch.errors import InputError, WorkerError
 
 from .channel import Channel
 from .job import LOG
@@ -53,7 +53,7 @@ class Nursery:
             slate: Descriptor of shared memory to hand over.
 
         Raises:
-            TrialError: No process can be started.
+            WorkerError: No process can be started.
         """
         candidate = self._start(folder, slate)
         is_of_use = False
@@ -81,7 +81,7 @@ class Nursery:
                 return self._new(self.warm_up(), folder, slate)
         except WarmProcessLost as error:
             self.close()
-            raise TrialError(f"cannot start a trial: {error}") from error
+            raise WorkerError(f"this machine cannot start a trial: {error}") from error
         except BaseException:  # Ctrl-C, say: nobody knows what the warm process has done of what it was asked
             self.close()
             raise

@@ -82,14 +82,16 @@ class Session:
         return trained, began, ended
 
     def forward(self, slate: Slate, device: torch.device) -> Callable[[Tensor], Tensor]:
-        """The candidate's model as the judge knows it: tokens `(B, T)` to logits `(B, T, V)`."""
-        seconds = self._limits.answer
-        late = f"the run gave no logits within {seconds:g} s and was killed"
+        """The candidate's model as the judge knows it: tokens `(B, T)` to logits `(B, T, V)`. Its time runs from now on."""
+        limits, deadline = self._limits, time.monotonic() + self._limits.evaluation
+        slow = f"the run gave no logits within {limits.answer:g} s and was killed"
+        over = f"the evaluation took more than {limits.evaluation:g} s and was ended"
 
         def ask(tokens: Tensor) -> Tensor:
             slate.write_tokens(tokens)
             self._send({"ask": "logits", "rows": len(tokens)})
-            answer, _ = self._expect(Logits, seconds, late)
+            left = deadline - time.monotonic()
+            answer, _ = self._expect(Logits, min(limits.answer, left), slow if limits.answer < left else over)
             expect_shape(answer.shape, (*tokens.shape, slate.shape.vocab_size))
             return slate.read_logits(len(tokens), answer.dtype, device)
 

@@ -53,7 +53,8 @@ class Supervisor:
             compiles: Whether it imports torch's compiler; a trial that compiles all the same only starts later.
 
         Raises:
-            InputError: On Windows.
+            InputError: On Windows, or where the cache cannot be written to.
+            WorkerError: This machine starts no process.
         """
         self.limits = limits or Limits()
         if rehearse is None:
@@ -83,6 +84,7 @@ class Supervisor:
         Raises:
             RevisionError: It cannot be imported or does not keep the contract.
             TrialError: Its process died, or took too long (`OverBudget`).
+            WorkerError: This machine starts no process.
         """
         with (
             _furnished(folder, source),
@@ -97,6 +99,7 @@ class Supervisor:
         folder: Path,
         watch: Callable[[Progress], None] | None = None,
         also_test: bool = False,
+        limits: Limits | None = None,
     ) -> TrialResult:
         """Train once in a child, and judge it here.
 
@@ -105,22 +108,25 @@ class Supervisor:
             folder: The trial's: its `train.py`, its `log.txt`, and the child's working directory. Made if need be.
             watch: Is told of progress. Whatever it raises stops the trial and comes out of here.
             also_test: Score on the locked test split as well.
+            limits: How long the parts of this trial may take; by default the supervisor's.
 
         Raises:
             RevisionError, KnobError, DataError: As `run_trial`.
             TrialError: `OutOfMemory`, `Diverged`, `OverBudget`; or it crashed or its process died. `tail` has the end of
                 its traceback or log.
+            WorkerError: This machine starts no process.
         """
         started = time.monotonic()
         settings.dataset.train_rows(settings.context)  # raises here what need not be found out over there
         job = describe_trial(settings, _peak_flops(settings.device))
-        allowed = self.limits.training(settings.seconds, settings.steps)
+        limits = limits or self.limits
+        allowed = limits.training(settings.seconds, settings.steps)
         device = arithmetic_device(settings.device)
         with (
             new_slate(slate_shape(settings)) as (descriptor, slate),
             _furnished(folder, settings.source),
             self._nursery.candidate(folder, descriptor) as candidate,
-            Session(candidate, folder / LOG, self.limits) as session,
+            Session(candidate, folder / LOG, limits) as session,
         ):
             trained, began, ended = session.train(job, allowed, watch)
             forward = session.forward(slate, device)

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from autoresearch.errors import AutoresearchError
+from autoresearch.errors import AutoresearchError, InputError, WorkerError
 
 from .channel import Channel, Nonsense
 from .environment import clean_environment
@@ -33,22 +33,27 @@ class WarmProcess:
     """Starts at once; imports while this process goes on."""
 
     def __init__(self, cache: Path, forks: bool = FORKS, rehearse: bool = False, compiles: bool = True) -> None:
-        (cache / "tmp").mkdir(parents=True, exist_ok=True)
+        _make_folder(cache / "tmp")
         self.forks = forks
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 -- a pipe that nobody reads could fill up
         ours, theirs = socket.socketpair()
         # -P: what lies in the working directory shall not stand in for a module.
         command = [sys.executable, "-P", "-m", "autoresearch.isolation.warm", str(theirs.fileno())]
-        self._process = subprocess.Popen(
-            command + ["--once"] * (not forks) + ["--rehearse"] * rehearse + ["--eager"] * (not compiles),
-            env=clean_environment(cache),
-            pass_fds=(theirs.fileno(),),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._errors,
-            start_new_session=True,  # a terminal's Ctrl-C is not for it
-        )
-        theirs.close()
+        try:
+            self._process = subprocess.Popen(
+                command + ["--once"] * (not forks) + ["--rehearse"] * rehearse + ["--eager"] * (not compiles),
+                env=clean_environment(cache),
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                start_new_session=True,  # a terminal's Ctrl-C is not for it
+            )
+        except OSError as error:  # no more processes, or no memory for one
+            ours.close()
+            raise WorkerError(f"this machine cannot start a process: {error.strerror}") from error
+        finally:
+            theirs.close()
         self._control = Channel(ours)
         self._is_ready = False
 
@@ -147,3 +152,12 @@ class WarmProcess:
         lines = printable(self._errors.read().decode("utf-8", "replace")).strip().splitlines()
         last = one_line(lines[-1]) if lines else "it left no message"
         return f"the process that starts trials ended with exit code {status}: {last}"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {folder}: {error.strerror}; set AUTORESEARCH_HOME to one that can be written to"
+        ) from None

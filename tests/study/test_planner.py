@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -65,8 +67,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Revision:
 class Night:
     """A study whose trials are scored by the test."""
 
-    def __init__(self, url: str, name: str = "night") -> None:
-        database = Database.open(url, create=False)
+    def __init__(self, database: Database, name: str = "night") -> None:
         self.ledger = Ledger(database, open_study(database, name))
         self.run = self.ledger.start_run({})
         self.worker = self.ledger.open_lease(self.run)
@@ -112,13 +113,15 @@ class Night:
 @pytest.fixture
 def url(tmp_path: Path, first: Revision) -> str:
     url = f"sqlite:///{tmp_path / 'study.db'}"
-    create_study(Database.open(url, create=True), "night", SETTINGS.as_json(), first)
+    with Database.open(url, create=True) as database:
+        create_study(database, "night", SETTINGS.as_json(), first)
     return url
 
 
 @pytest.fixture
-def night(url: str) -> Night:
-    return Night(url)
+def night(url: str) -> Iterator[Night]:
+    with Database.open(url, create=False) as database:
+        yield Night(database)
 
 
 @pytest.fixture
@@ -321,28 +324,28 @@ def test_a_repeat_of_the_baseline_that_failed_is_run_again(night: Night) -> None
 
 
 def test_a_killed_and_restarted_study_proposes_what_it_would_have_proposed(
-    url: str, tmp_path: Path, replay: Callable[..., str]
+    night: Night, url: str, tmp_path: Path, replay: Callable[..., str]
 ) -> None:
     editor = replay(GOOD, OTHER)
-    one = Night(url)
-    planner = one.planner(editor)
-    one.baseline(planner)
+    planner = night.planner(editor)
+    night.baseline(planner)
     for val_bpb in (1.55, 1.45, 1.6):
-        one.next(planner, val_bpb)
-    (tmp_path / "copy.db").write_bytes(b"")
+        night.next(planner, val_bpb)
     _copy(url, tmp_path / "copy.db")
-    went_on = [one.next(planner, 1.6)[1] for _ in range(3)]
+    went_on = [night.next(planner, 1.6)[1] for _ in range(3)]
 
-    restarted = Night(f"sqlite:///{tmp_path / 'copy.db'}")
-    planner = restarted.planner(editor)
-    again = [restarted.next(planner, 1.6)[1] for _ in range(3)]
+    with Database.open(f"sqlite:///{tmp_path / 'copy.db'}", create=False) as database:
+        restarted = Night(database)
+        planner = restarted.planner(editor)
+        again = [restarted.next(planner, 1.6)[1] for _ in range(3)]
     assert [(proposal.key, proposal.values) for proposal in again] == [
         (proposal.key, proposal.values) for proposal in went_on
     ]
 
 
 def _copy(url: str, path: Path) -> None:
-    import sqlite3
-
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as source, sqlite3.connect(path) as target:
+    with (
+        closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as source,
+        closing(sqlite3.connect(path)) as target,
+    ):
         source.backup(target)

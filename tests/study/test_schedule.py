@@ -127,3 +127,15 @@ def test_the_standing_counts_what_is_left() -> None:
     assert standing.counts == {Status.MEASURED: 1, Status.DISCARD: 1}
     assert not night.spent(9)
     assert night.spent(10)
+
+
+def test_a_pair_that_confirms_is_begun_only_if_both_halves_fit() -> None:
+    clock = Clock()
+    history = [trial(0, 330)]
+    one, two = schedule(clock, 1), schedule(clock, 1, workers=2)
+    clock.now = 3600 - 500
+    assert not one.time_to_confirm(2, history)
+    assert one.time_to_confirm(1, history)
+    assert two.time_to_confirm(2, history)
+    clock.now = 3600 - 329
+    assert not one.time_to_confirm(1, history)

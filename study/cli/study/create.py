@@ -6,11 +6,10 @@ from typing import Any
 
 import click
 
-from autoresearch.study.storage.database import Database
 from autoresearch.study.storage.studies import create_study, study_names
 
 from .binding import Flags, bind, binding_flags
-from .options import storage_option, study_name_option
+from .options import opened, storage_option, study_name_option
 
 
 @click.command()
@@ -28,7 +27,7 @@ def create(storage: str, study_name: str | None, skip_if_exists: bool, **flags: 
     autoresearch study create --study-name night
     autoresearch study create --budget 20 --storage postgresql://host/database
     """
-    database = Database.open(storage, create=True)
+    database = opened(storage, create=True)
     if skip_if_exists and study_name in study_names(database):
         click.echo(study_name)
         return

@@ -19,7 +19,6 @@ from autoresearch.study.report.final import final_lines
 from autoresearch.study.request import Request
 from autoresearch.study.search.propose import SamplerName
 from autoresearch.study.settings import StudySettings
-from autoresearch.study.storage.database import Database
 from autoresearch.study.storage.ledger import Ledger
 from autoresearch.study.storage.outages import Patience
 from autoresearch.study.storage.studies import create_study, open_study, study_names
@@ -27,8 +26,8 @@ from autoresearch.study.watch import Watch
 
 from ..prepare import progress_on_stderr
 from .binding import Flags, bind, binding_flags, check_agreement
-from .options import confirm_command, storage_option, study_name_option
-from .workers import check_workers, run_workers
+from .options import confirm_command, opened, storage_option, study_name_option
+from .workers import check_workers, end_with_parent, run_workers
 
 # A sample stops where three quarters of those before it, at the same point of the budget, were better. The first ones
 # are left alone: a percentile of a few says little.
@@ -100,7 +99,8 @@ def optimize(storage: str, study_name: str | None, join: str | None, worker: int
     with watch_for(sys.stderr, prefix) as watch, Interrupts() as interrupts:
         patience = Patience(say=watch.note)
         if join is not None:
-            database = Database.open(storage, create=False)
+            end_with_parent()
+            database = opened(storage, create=False)
             ledger = Ledger(database, open_study(database, study_name), patience=patience)
             sys.exit(_work(ledger, Request(**ledger.run(join).options), join, interrupts, watch))
         request = Request(**given, device=flags.device)
@@ -135,7 +135,7 @@ def _work(ledger: Ledger, request: Request, run: str, interrupts: Interrupts, wa
 
 def _ledger(storage: str, study_name: str | None, flags: Flags, patience: Patience) -> Ledger:
     """The study that was named, or the only one; made if there is none."""
-    database = Database.open(storage, create=True)
+    database = opened(storage, create=True)
     names = study_names(database)
     if study_name in names or (study_name is None and names):
         study = open_study(database, study_name)

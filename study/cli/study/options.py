@@ -58,13 +58,13 @@ def format_option(command: Command) -> Command:
 
 def open_ledger(storage: str, study_name: str | None) -> Ledger:
     """The ledger of a study that exists."""
-    database = open_database(storage)
+    database = opened(storage, create=False)
     return Ledger(database, open_study(database, study_name))
 
 
-def open_database(storage: str) -> Database:
-    """A database that exists; closed when the command ends."""
-    database = Database.open(storage, create=False)
+def opened(storage: str, *, create: bool) -> Database:
+    """A database, closed when the command ends; with `create` made where there is none."""
+    database = Database.open(storage, create=create)
     click.get_current_context().call_on_close(database.close)
     return database
 
@@ -74,7 +74,9 @@ def confirm_command(storage: str, ledger: Ledger) -> str:
     known = storage in (DEFAULT_STORAGE, os.environ.get("OPTUNA_STORAGE"))  # whose password is nobody's business
     shown = re.sub(r"(//[^:/@]*):[^@]*@", r"\1:…@", storage)
     where = "" if known else f" --storage {shlex.quote(shown)}"
-    return f"autoresearch study optimize{where} --study-name {shlex.quote(ledger.study.name)} --trials 0"
+    last = next((run.options.get("workers", 1) for run in reversed(ledger.runs())), 1)
+    workers = f" --workers {last}" if last > 1 else ""
+    return f"autoresearch study optimize{where} --study-name {shlex.quote(ledger.study.name)}{workers} --trials 0"
 
 
 def print_records(

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autoresearch.errors import Stopped, TrialError
+from autoresearch.errors import InputError, Stopped, TrialError, WorkerError
 from autoresearch.isolation.supervisor import Supervisor
 from autoresearch.progress import Progress
 from autoresearch.records import TrialSettings
@@ -151,3 +151,25 @@ with Supervisor(Path({str(tmp_path / "cache")!r}), rehearse=False) as supervisor
     process.wait()
     process.stdout.close()
     assert are_gone(everybody)
+
+
+def test_a_machine_that_cannot_start_trials_is_no_fault_of_the_trial(
+    settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "lightning.py").write_text("raise ImportError('half an installation')")
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    with (
+        Supervisor(tmp_path / "cache", rehearse=False) as supervisor,
+        pytest.raises(WorkerError, match=r"cannot start a trial: .* exit code 1: ImportError: half an installation"),
+    ):
+        supervisor.run(settings(), tmp_path / "trial")
+
+
+def test_a_cache_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        InputError, match=r"cannot make the folder .*file/cache/tmp: Not a directory; set AUTORESEARCH_HOME"
+    ):
+        Supervisor(tmp_path / "file" / "cache", rehearse=False)

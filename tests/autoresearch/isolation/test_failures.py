@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.errors import Diverged, OutOfMemory, OverBudget, TrialError
+from autoresearch.isolation.limits import Limits
 from autoresearch.isolation.supervisor import Supervisor
 from autoresearch.records import TrialSettings
 
@@ -102,6 +103,13 @@ def test_who_gives_no_answer_is_killed(limited: Callable[..., Supervisor], setti
     mute = replacing("        device = tokens.device.type\n", _IN_EVALUATION.format("import time; time.sleep(1e6)"))
     with pytest.raises(OverBudget, match="the run gave no logits within 2 s and was killed"):
         limited(answer=2.0).run(settings(edit=mute), tmp_path / "trial")
+
+
+def test_who_answers_each_question_but_crawls_is_ended(supervisor: Supervisor, settings: Make, tmp_path: Path) -> None:
+    crawl = replacing("        device = tokens.device.type\n", _IN_EVALUATION.format("import time; time.sleep(1.0)"))
+    limits = Limits(answer=1.75, evaluation=1.75)  # enough for the one batch of each split, not for both
+    with pytest.raises(OverBudget, match=r"the evaluation took more than 1\.75 s and was ended"):
+        supervisor.run(settings(edit=crawl), tmp_path / "trial", also_test=True, limits=limits)
 
 
 def test_logits_of_another_shape_have_no_score(supervisor: Supervisor, settings: Make, tmp_path: Path) -> None:

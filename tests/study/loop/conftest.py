@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -147,13 +147,14 @@ def _begun(patch: pytest.MonkeyPatch, home: Path) -> NightProcess:
 
 
 @pytest.fixture
-def check() -> Callable[[str], Ledger]:
-    return check_books
+def check() -> Iterator[Callable[[str], Ledger]]:
+    """Checks the books of a study that nobody works on; returns its ledger."""
+    with ExitStack() as databases:
+        yield lambda storage: check_books(databases.enter_context(Database.open(storage, create=False)))
 
 
-def check_books(storage: str) -> Ledger:
+def check_books(database: Database) -> Ledger:
     """What must be true of a study that nobody works on; returns its ledger."""
-    database = Database.open(storage, create=False)
     ledger = Ledger(database, open_study(database, None))
     history, promotions, incumbent = ledger.history(), ledger.promotions(), ledger.incumbent()
     optuna_trials = ledger.study.optuna.get_trials(deepcopy=False)

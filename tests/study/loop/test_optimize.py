@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from optuna.artifacts import get_all_artifact_meta
 
 from autoresearch.study.records import Kind, Status
 from autoresearch.study.storage.ledger import Ledger
@@ -52,7 +53,7 @@ def candidate_of(process: subprocess.Popen[str]) -> psutil.Process:
 
 @pytest.mark.slow
 def test_one_command_runs_samples_and_edits_to_an_honest_summary(
-    sqlite_url: str, autoresearch: Run, binding: list[str], edits: str, check: Callable[[str], Ledger]
+    sqlite_url: str, autoresearch: Run, binding: list[str], edits: str, check: Callable[[str], Ledger], home: Path
 ) -> None:
     plan = ["--trials", "9", "--editor", edits, "--edit-ratio", "0.6", "--baseline-repeats", "2", "--confirm", "2"]
     done = autoresearch("study", "optimize", "--storage", sqlite_url, *binding, *plan)
@@ -77,6 +78,17 @@ def test_one_command_runs_samples_and_edits_to_an_honest_summary(
         assert [trial.seed for trial in confirms] == [1000, 1000, 1001, 1001]
         assert all(trial.test_bpb is not None for trial in confirms)
     assert "Traceback" not in done.stderr
+
+    # What the dashboard shows beside each trial that was run: the code, and the log where there is one.
+    for trial in history:
+        files = {meta.filename: meta for meta in get_all_artifact_meta(ledger.optuna_trial(trial.number))}
+        assert ("train.py" in files) == (trial.started_at is not None)
+    [best] = [
+        meta
+        for meta in get_all_artifact_meta(ledger.optuna_trial(ledger.incumbent().number))
+        if meta.filename == "train.py"
+    ]
+    assert (home / "artifacts" / best.artifact_id).read_text(encoding="utf-8").startswith('"""The experiment')
 
 
 @pytest.mark.slow

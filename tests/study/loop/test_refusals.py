@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ from click.testing import CliRunner
 from autoresearch.data.dataset import Dataset
 from autoresearch.device import Device
 from autoresearch.errors import AutoresearchError, DataError, StudyError
-from autoresearch.study.admission import check_platform, dataset_of, machine_name
+from autoresearch.study.admission import check_platform, check_threads, dataset_of, machine_name
 from autoresearch.study.cli import cli
+from autoresearch.study.records import Kind, Status, TrialRecord
 from autoresearch.study.settings import StudySettings
 
 CPU = Device("cpu", "CPU, 2 threads", 2**34, "32-true")
+PLAIN = TrialRecord(0, Kind.BASELINE, Status.MEASURED, "r", {}, 0, None, -1, "", "baseline:0", "w", "run")
 
 
 def refusal(*arguments: str) -> str:
@@ -114,6 +117,15 @@ def test_a_worker_on_another_platform(tiny_dataset: Dataset) -> None:
     with pytest.raises(StudyError, match="made on the precision 'bf16-mixed'"):
         check_platform(settings(tiny_dataset, precision="bf16-mixed"), CPU, "2")
     assert check_platform(settings(tiny_dataset), CPU, "2") is None
+
+
+def test_a_worker_with_another_number_of_threads(tiny_dataset: Dataset) -> None:
+    seconds, steps = settings(tiny_dataset), settings(tiny_dataset, steps=9)
+    before = [replace(PLAIN, result={"device": "CPU, 1 threads"})]
+    with pytest.raises(StudyError, match="trials ran on 'CPU, 1 threads' and this worker has 'CPU, 2 threads'"):
+        check_threads(seconds, CPU, before)
+    check_threads(seconds, CPU, [PLAIN, replace(PLAIN, result={"device": CPU.name})])
+    check_threads(steps, CPU, before)  # as many steps on any number
 
 
 def test_another_torch_is_a_warning(tiny_dataset: Dataset) -> None:
