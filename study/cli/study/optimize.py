@@ -26,7 +26,7 @@ from autoresearch.study.watch import Watch
 
 from ..prepare import progress_on_stderr
 from .binding import Flags, bind, binding_flags, check_agreement
-from .options import confirm_command, opened, storage_option, study_name_option
+from .options import confirm_command, dashboard_command, opened, storage_option, study_name_option
 from .workers import check_workers, end_with_parent, run_workers
 
 # A sample stops where three quarters of those before it, at the same point of the budget, were better. The first ones
@@ -108,6 +108,7 @@ def optimize(storage: str, study_name: str | None, join: str | None, worker: int
         ledger = _ledger(storage, study_name, flags, patience)
         device = detect(request.device or StudySettings.from_json(ledger.study.settings).device)
         check_workers(request.workers, device)
+        watch.note(f"to watch: {dashboard_command(storage)}")
         deadline = None if request.hours is None else ledger.now() + 3600 * request.hours
         run = ledger.start_run(asdict(request), deadline, request.trials)
         if request.workers > 1:

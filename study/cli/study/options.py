@@ -14,6 +14,7 @@ from typing import Any
 import click
 import yaml
 
+from autoresearch.study.artifacts import artifact_folder
 from autoresearch.study.report.figures import one_line
 from autoresearch.study.report.table import table
 from autoresearch.study.storage.database import Database
@@ -71,12 +72,21 @@ def opened(storage: str, *, create: bool) -> Database:
 
 def confirm_command(storage: str, ledger: Ledger) -> str:
     """The command that runs nothing but what confirmation the incumbent is missing."""
-    known = storage in (DEFAULT_STORAGE, os.environ.get("OPTUNA_STORAGE"))  # whose password is nobody's business
-    shown = re.sub(r"(//[^:/@]*):[^@]*@", r"\1:…@", storage)
-    where = "" if known else f" --storage {shlex.quote(shown)}"
+    known = storage in (DEFAULT_STORAGE, os.environ.get("OPTUNA_STORAGE"))
+    where = "" if known else f" --storage {_quoted(storage)}"
     last = next((run.options.get("workers", 1) for run in reversed(ledger.runs())), 1)
     workers = f" --workers {last}" if last > 1 else ""
     return f"autoresearch study optimize{where} --study-name {shlex.quote(ledger.study.name)}{workers} --trials 0"
+
+
+def dashboard_command(storage: str) -> str:
+    """The command that shows the study in a browser, the files of this machine's trials included."""
+    return f"optuna-dashboard {_quoted(storage)} --artifact-dir {shlex.quote(str(artifact_folder()))}"
+
+
+def _quoted(storage: str) -> str:
+    """A storage as a shell takes it, without its password, which is nobody's business."""
+    return shlex.quote(re.sub(r"(//[^:/@]*):[^@]*@", r"\1:…@", storage))
 
 
 def print_records(

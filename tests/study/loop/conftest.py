@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from autoresearch.data.dataset import Dataset
 from autoresearch.presets import PRESETS, retarget
 from autoresearch.revision import package_source, with_defaults
+from autoresearch.study.cli import cli
 from autoresearch.study.records import OPEN, SCORED, Kind, Status
 from autoresearch.study.storage.database import Database
 from autoresearch.study.storage.ledger import Ledger
@@ -77,8 +80,8 @@ def home(tiny_home: Path, tiny_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
     return tiny_home
 
 
-@pytest.fixture
-def binding(home: Path, tiny_dataset: Dataset, tiny_source: Path) -> list[str]:
+@pytest.fixture(scope="session")
+def binding(tiny_dataset: Dataset, tiny_source: Path) -> list[str]:
     """The flags that make a study of tiny trials."""
     data = ["--data", tiny_dataset.name, "--source", str(tiny_source), "--device", "cpu"]
     return ["--preset", "cpu", "--steps", str(STEPS), "--no-compile", *data]
@@ -95,23 +98,20 @@ def autoresearch(home: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-@pytest.fixture
-def study(database_url: str, autoresearch: Callable[..., subprocess.CompletedProcess[str]], binding: list[str]) -> str:
-    """The storage of a study of tiny trials."""
-    done = autoresearch("study", "create", "--storage", database_url, "--study-name", "tiny", *binding)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "tiny\n"
-    return database_url
+@pytest.fixture(scope="session")
+def created_study(tmp_path_factory: pytest.TempPathFactory, tiny_home: Path, binding: list[str]) -> Path:
+    """The file of a study of tiny trials in which nothing was tried; to be copied."""
+    path = tmp_path_factory.mktemp("created") / "study.db"
+    command = ["study", "create", "--storage", f"sqlite:///{path}", "--study-name", "tiny", *binding]
+    done = CliRunner().invoke(cli, command, env={"AUTORESEARCH_HOME": str(tiny_home)})
+    assert (done.exit_code, done.stdout) == (0, "tiny\n"), done.exception
+    return path
 
 
 @pytest.fixture
-def sqlite_study(
-    sqlite_url: str, autoresearch: Callable[..., subprocess.CompletedProcess[str]], binding: list[str]
-) -> str:
+def sqlite_study(created_study: Path, tmp_path: Path, home: Path) -> str:
     """The storage of a study of tiny trials, SQLite."""
-    done = autoresearch("study", "create", "--storage", sqlite_url, "--study-name", "tiny", *binding)
-    assert done.returncode == 0, done.stderr
-    return sqlite_url
+    return f"sqlite:///{shutil.copy(created_study, tmp_path / 'study.db')}"
 
 
 class NightProcess:

@@ -17,11 +17,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def optimize(storage: str, autoresearch: Run, binding: list[str], edits: str, workers: int, trials: int) -> str:
-    made = autoresearch("study", "create", "--storage", storage, "--study-name", "tiny", *binding)
-    assert made.returncode == 0, made.stderr
     plan = ["--workers", str(workers), "--trials", str(trials), "--editor", edits, "--edit-ratio", "0.3"]
     plan += ["--baseline-repeats", "2", "--confirm", "1", "--min-delta", "0.001"]
-    done = autoresearch("study", "optimize", "--storage", storage, *plan)
+    done = autoresearch("study", "optimize", "--storage", storage, *binding, *plan)
     assert done.returncode == 0, done.stderr
     assert "database is locked" not in done.stderr
     assert "Traceback" not in done.stderr
