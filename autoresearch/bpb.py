@@ -49,24 +49,49 @@ def score_rows(forward: Callable[[Tensor], Tensor], rows: np.ndarray, token_byte
     Raises:
         TrialError: Logits of another shape, or not finite.
     """
-    nats, sizes = [], []
-    # All rows go to the device at once, and row sums stay there to the end: a copy or a look at a result in each batch
-    # would leave a GPU idle.
     on_device = torch.from_numpy(rows.astype(np.int32)).to(token_bytes.device)
+    nats = nats_of(forward, on_device[:, :-1], on_device[:, 1:], len(token_bytes), batch_size)
+    return total(nats, on_device[:, 1:], token_bytes)
+
+
+def nats_of(
+    forward: Callable[[Tensor], Tensor], tokens: Tensor, targets: Tensor, vocab_size: int, batch_size: int
+) -> Tensor:
+    """Ask a model about rows, and say for each of their positions how badly it predicted: `(rows, T)` float32 nats.
+
+    Args:
+        forward: Takes tokens `(B, T)` int64, returns logits `(B, T, V)`.
+        tokens: `(rows, T)` of any integer type.
+        targets: `(rows, T)`, what should be predicted.
+        vocab_size: V.
+        batch_size: Rows a batch.
+
+    Raises:
+        TrialError: Logits of another shape.
+    """
+    nats = []
+    # All rows are on the device at once, and the results stay there to the end: a copy or a look at a result in each
+    # batch would leave a GPU idle.
     with torch.no_grad():
-        for batch in torch.split(on_device, batch_size):
-            tokens, targets = batch[:, :-1].long(), batch[:, 1:].long()
-            logits = forward(tokens)
-            expect_shape(logits.shape, (*tokens.shape, len(token_bytes)))
-            target_bytes = token_bytes[targets]  # (B, T)
-            # `where` and not a product: a model may well give a special token no probability at all.
-            nats.append(torch.where(target_bytes > 0, token_nats(logits, targets), 0.0).sum(dim=1))
-            sizes.append(torch.stack((target_bytes.sum(dim=1), (target_bytes > 0).sum(dim=1))))
-    total = torch.cat(nats).cpu().double().sum().item()
-    total_bytes, total_tokens = torch.cat(sizes, dim=1).cpu().sum(dim=1).tolist()
-    if not math.isfinite(total):
+        for asked, aims in zip(torch.split(tokens, batch_size), torch.split(targets, batch_size), strict=True):
+            logits = forward(asked.long())
+            expect_shape(logits.shape, (*asked.shape, vocab_size))
+            nats.append(token_nats(logits, aims.long()))
+    return torch.cat(nats)
+
+
+def total(nats: Tensor, targets: Tensor, token_bytes: Tensor) -> Score:
+    """Sum up the nats of rows, `(rows, T)`, leaving special tokens out.
+
+    Raises:
+        TrialError: They are not finite.
+    """
+    target_bytes = token_bytes[targets.long()]  # (rows, T)
+    # `where` and not a product: a model may well give a special token no probability at all.
+    whole = torch.where(target_bytes > 0, nats, 0.0).sum(dim=1).cpu().double().sum().item()
+    if not math.isfinite(whole):
         raise TrialError("the model's logits on the validation rows are not finite")
-    return Score(total, total_bytes, total_tokens)
+    return Score(whole, int(target_bytes.sum().item()), int((target_bytes > 0).sum().item()))
 
 
 def expect_shape(shape: Iterable[int], expected: tuple[int, ...]) -> None:

@@ -11,6 +11,7 @@
     │   ├── OutOfMemory     ... for want of memory
     │   ├── Diverged        ... its loss is beyond hope
     │   ├── OverBudget      ... it overstayed and was killed
+    │   ├── Cheat           ... it failed a probe of the judge
     │   └── Stopped         ... no failure: who watched it stopped it early
     ├── WorkerError         this machine cannot run trials at all: no fault of a revision's
     └── TerminatedError     the process was told to end (SIGTERM)
@@ -74,6 +75,10 @@ class Diverged(TrialError):  # noqa: N818
 
 class OverBudget(TrialError):  # noqa: N818
     """The run overstayed and was killed."""
+
+
+class Cheat(TrialError):  # noqa: N818
+    """The model's answers depend on what they must not depend on: there is no score."""
 
 
 class Stopped(TrialError):  # noqa: N818

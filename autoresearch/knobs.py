@@ -124,3 +124,18 @@ def describe(distribution: BaseDistribution) -> str:
         case IntDistribution(low=low, high=high) | FloatDistribution(low=low, high=high):
             return f"{low} to {high}"
     return repr(distribution)
+
+
+def batches_a_step(values: Mapping[str, KnobValue], context: int) -> int:
+    """How many of the device's batches make one optimizer step.
+
+    Raises:
+        KnobError: It is no whole number.
+    """
+    rows, tokens = int(values["device_batch_size"]), int(values["total_batch_size"])
+    if tokens % (rows * context):
+        raise KnobError(
+            f"total_batch_size {tokens} is no multiple of device_batch_size x context = {rows} x {context} = "
+            f"{rows * context}; change one of the two knobs"
+        )
+    return tokens // (rows * context)

@@ -52,3 +52,4 @@ class TrialResult:
     eval_tokens: int  # that val_bpb is an average over
     seed: int
     test_bpb: float | None = None  # on the locked test split, where it was asked for
+    probe_difference: float | None = None  # nats; the most by which two answers that must agree differed

@@ -10,24 +10,23 @@ import gc
 import logging
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from autoresearch.bpb import expect_shape
-from autoresearch.callbacks import Budget, DivergenceGuard, StepBudget, Throughput, WallClockBudget, undo_training
-from autoresearch.data.loader import TrainBatches
+from autoresearch.callbacks import Budget, DivergenceGuard, Throughput, undo_training
+from autoresearch.data.loader import Batch
 from autoresearch.device import Device, peak_flops
 from autoresearch.errors import Diverged, KnobError
-from autoresearch.knobs import KnobValue, check
+from autoresearch.knobs import KnobValue, batches_a_step, check
 from autoresearch.progress import Progress
 from autoresearch.report_progress import ReportProgress
 from autoresearch.revision import Revision
@@ -62,7 +61,6 @@ class Trained:
     tokens: int
     tokens_per_second: float
     mfu_percent: float | None
-    epochs: float
     steps: int
     parameters: int
     peak_memory_bytes: int
@@ -71,7 +69,8 @@ class Trained:
 def train(
     revision: Revision,
     assignment: Assignment,
-    rows: Sequence[np.ndarray],
+    batches: Iterable[Batch],
+    budget: Budget,
     report: Callable[[Progress], None] | None = None,
     watchers: Sequence[Callback] = (),
 ) -> Trained:
@@ -80,7 +79,8 @@ def train(
     Args:
         revision: From `assignment.source`.
         assignment: All but the data.
-        rows: Shards of the training split, each `(rows, context + 1)` uint16.
+        batches: `(tokens, targets)` of the training split, each `(B, T)` int64 on the device.
+        budget: Ends the training, or knows when the batches end.
         report: Is told how far the training is.
         watchers: More callbacks, behind our own.
 
@@ -94,11 +94,9 @@ def train(
     hyperparameters = revision.hyperparameters(**assignment.values)
     model = revision.gpt(hyperparameters, vocab_size=assignment.vocab_size, context=assignment.context)
     _check_logits(model, assignment)
-    device = assignment.device
-    batches = TrainBatches(rows, int(assignment.values["device_batch_size"]), assignment.seed, device.torch_device)
-    meter, budget = _throughput(model, assignment), _budget(assignment)
+    meter = _throughput(model, assignment)
     reporters = [ReportProgress(report, budget, meter)] if report is not None else []
-    _fit(model, batches, accumulate, device, budget, [meter, *watchers, *reporters])
+    _fit(model, batches, accumulate, assignment.device, budget, [meter, *watchers, *reporters])
     return Trained(
         model=model,
         training_seconds=budget.elapsed,
@@ -106,7 +104,6 @@ def train(
         tokens=meter.tokens,
         tokens_per_second=meter.tokens_per_second,
         mfu_percent=meter.mfu_percent,
-        epochs=meter.tokens / (batches.rows * assignment.context),
         steps=budget.steps,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         peak_memory_bytes=meter.peak_memory_bytes,
@@ -116,6 +113,7 @@ def train(
 def answering(model: LightningModule, device: Device) -> Callable[[Tensor], Tensor]:
     """The trained model as the judge knows it: a function from tokens `(B, T)` int64 to logits `(B, T, V)`."""
     model.to(device.torch_device).eval()  # Lightning moves a model back to the host after a fit
+    model.budget_fraction = 1.0  # type: ignore[assignment]  # a module need not declare it
     mixed = device.precision == "bf16-mixed"
 
     def forward(tokens: Tensor) -> Tensor:
@@ -136,8 +134,8 @@ def compilation(device: Device, wanted: bool) -> Iterator[None]:
 
 
 def _accumulation(revision: Revision, assignment: Assignment) -> int:
-    """How many batches of the device make one optimizer step."""
-    values, context = assignment.values, assignment.context
+    """How many batches of the device make one optimizer step, once all values have been found to be in their ranges."""
+    values = assignment.values
     if values.keys() != revision.knobs.keys():
         difference = ", ".join(sorted(values.keys() ^ revision.knobs.keys()))
         raise KnobError(
@@ -145,13 +143,7 @@ def _accumulation(revision: Revision, assignment: Assignment) -> int:
         )
     for name, value in values.items():
         check(revision.knobs[name], value)
-    rows, tokens = int(values["device_batch_size"]), int(values["total_batch_size"])
-    if tokens % (rows * context):
-        raise KnobError(
-            f"total_batch_size {tokens} is no multiple of device_batch_size x context = {rows} x {context} = "
-            f"{rows * context}; change one of the two knobs"
-        )
-    return tokens // (rows * context)
+    return batches_a_step(values, assignment.context)
 
 
 def _check_logits(model: LightningModule, assignment: Assignment) -> None:
@@ -168,22 +160,17 @@ def _throughput(model: LightningModule, assignment: Assignment) -> Throughput:
     return Throughput(flops_per_token=flops(), peak_flops=assignment.peak_flops or peak_flops(assignment.device))
 
 
-def _budget(assignment: Assignment) -> Budget:
+def warmup_batches(assignment: Assignment) -> list[Batch]:
+    """Random tokens in the shape of a batch: a warm-up on them could not train even if it were not undone."""
     generator = torch.Generator().manual_seed(assignment.seed)
     shape = (int(assignment.values["device_batch_size"]), assignment.context)
-    # Random tokens: a warm-up on them could not train even if it were not undone.
-    warmup = [
-        tuple(torch.randint(assignment.vocab_size, shape, generator=generator) for _ in ("tokens", "targets"))
-        for _ in range(_WARMUP_STEPS)
-    ]
-    if assignment.steps is not None:
-        return StepBudget(assignment.steps, warmup)
-    return WallClockBudget(assignment.seconds, warmup)
+    tokens = [torch.randint(assignment.vocab_size, shape, generator=generator) for _ in range(2 * _WARMUP_STEPS)]
+    return list(zip(tokens[::2], tokens[1::2], strict=True))
 
 
 def _fit(
     model: LightningModule,
-    batches: TrainBatches,
+    batches: Iterable[Batch],
     accumulate: int,
     device: Device,
     budget: Budget,

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from autoresearch.callbacks import peak_memory
+from autoresearch.callbacks import Budget, StepBudget, WallClockBudget, peak_memory
+from autoresearch.data.loader import TrainBatches
 from autoresearch.errors import TerminatedError, TrialError
 from autoresearch.judge import judge
 from autoresearch.progress import Progress
 from autoresearch.records import TrialResult, TrialSettings
 from autoresearch.revision import candidate_failures, load
-from autoresearch.training import Assignment, answering, compilation, train
+from autoresearch.training import Assignment, answering, compilation, train, warmup_batches
 
 __all__ = ["TrialResult", "TrialSettings", "run_trial"]
 
@@ -40,10 +41,11 @@ def run_trial(settings: TrialSettings, report: Callable[[Progress], None] | None
 def _train_and_judge(settings: TrialSettings, report: Callable[[Progress], None] | None) -> TrialResult:
     started = time.monotonic()
     revision = load(settings.source)
+    assignment, device = _assignment(settings), settings.device
     rows = settings.dataset.train_rows(settings.context)
-    device = settings.device
+    batches = TrainBatches(rows, int(settings.values["device_batch_size"]), settings.seed, device.torch_device)
     with candidate_failures(settings.source, TrialError), compilation(device, settings.compiled):
-        trained = train(revision, _assignment(settings), rows, report)
+        trained = train(revision, assignment, batches, _budget(assignment), report)
         judged = time.monotonic()
         score = judge(answering(trained.model, device), settings, device.torch_device)
     finished = time.monotonic()
@@ -58,12 +60,19 @@ def _train_and_judge(settings: TrialSettings, report: Callable[[Progress], None]
         mfu_percent=trained.mfu_percent,
         tokens=trained.tokens,
         tokens_per_second=trained.tokens_per_second,
-        epochs=trained.epochs,
+        epochs=trained.tokens / (batches.rows * settings.row_tokens),
         steps=trained.steps,
         parameters=trained.parameters,
         eval_tokens=score.tokens,
         seed=settings.seed,
     )
+
+
+def _budget(assignment: Assignment) -> Budget:
+    warmup = warmup_batches(assignment)
+    if assignment.steps is not None:
+        return StepBudget(assignment.steps, warmup)
+    return WallClockBudget(assignment.seconds, warmup)
 
 
 def _assignment(settings: TrialSettings) -> Assignment:

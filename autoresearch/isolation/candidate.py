@@ -14,40 +14,41 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import lightning.pytorch as pl
-import numpy as np
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch import seed_everything
 from optuna.distributions import distribution_to_json
 from torch import Tensor
 
 from autoresearch.callbacks import peak_memory
-from autoresearch.data.dataset import cut_rows, load_array
 from autoresearch.device import Device
 from autoresearch.errors import AutoresearchError, TrialError
 from autoresearch.progress import Progress
 from autoresearch.revision import candidate_failures, load
-from autoresearch.training import Assignment, Trained, answering, compilation, train
+from autoresearch.training import Assignment, answering, compilation, train, warmup_batches
 
 from .channel import Channel
 from .confinement import confine
+from .handed import HandedBatches, HandedBudget
 from .job import SOURCE
 from .messages import MAX_TAIL
 from .slate import Slate, SlateShape
+from .tape import Tape, TapeShape
+from .weights import TensorEntry, read_weights, write_weights
 
-_LONGEST_JOB = 2**30  # it names each file of the training data
+_LONGEST_JOB = 2**24  # it lists each tensor of the weights
 
 
-def run_job(folder: Path, channel: int, log: int, slate: int | None) -> NoReturn:
+def run_job(folder: Path, channel: int, log: int, memory: Sequence[int]) -> NoReturn:
     """Do one job and end the process; the arguments after the folder are file descriptors, now this process's own."""
     try:
         confine(folder, log)
         link = Link(Channel(socket.socket(fileno=channel), longest=_LONGEST_JOB))
-        _converse(link, folder / SOURCE, slate)
+        _converse(link, folder / SOURCE, memory)
         while True:  # to be ended by the supervisor, who then finds everything that this process has started below it
             link.receive()
     except BaseException:  # noqa: BLE001 -- even what a revision throws past everything ends this process and no other
@@ -83,15 +84,17 @@ class Link:
                 os.killpg(0, signal.SIGKILL)
 
 
-def _converse(link: Link, source: Path, slate: int | None) -> None:
+def _converse(link: Link, source: Path, memory: Sequence[int]) -> None:
     job = link.receive()
     try:
         if job["job"] == "inspect":
             link.send("knobs", knobs=_knobs(source))
-        else:
-            assert slate is not None
+        elif job["job"] == "train":
             with candidate_failures(source, TrialError):
-                _train_and_answer(link, job, source, slate)
+                _train(link, job, source, *memory)
+        else:
+            with candidate_failures(source, TrialError):
+                _answer(link, job, source, *memory)
     except AutoresearchError as error:
         cause = error.__cause__ or error
         tail = "".join(traceback.format_exception(cause))[-MAX_TAIL:]
@@ -110,19 +113,42 @@ def _knobs(source: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _train_and_answer(link: Link, job: dict[str, Any], source: Path, slate: int) -> None:
+def _train(link: Link, job: dict[str, Any], source: Path, tape: int, weights: int) -> None:
+    revision, assignment = load(source), _assignment(job, source)
+    shape = TapeShape(int(assignment.values["device_batch_size"]), assignment.context + 1)
+    batches = HandedBatches(link, Tape(tape, shape, writable=False), assignment.device.torch_device)
+    warmup, steps = warmup_batches(assignment), assignment.steps
+    budget = HandedBudget(batches, assignment.seconds, steps, warmup, time.monotonic)
+    with compilation(assignment.device, assignment.compiled):
+        trained = train(revision, assignment, batches, budget, _reporter(link))
+    entries = write_weights(weights, job["room"], trained.model.state_dict())
+    link.send(
+        "trained",
+        warmup_seconds=trained.warmup_seconds,
+        tokens_per_second=trained.tokens_per_second,
+        mfu_percent=trained.mfu_percent,
+        parameters=trained.parameters,
+        peak_memory_bytes=max(trained.peak_memory_bytes, peak_memory(assignment.device.torch_device)),
+        weights=[[entry.name, entry.dtype, entry.shape] for entry in entries],
+    )
+
+
+def _answer(link: Link, job: dict[str, Any], source: Path, slate: int, weights: int) -> None:
     revision, assignment = load(source), _assignment(job, source)
     device = assignment.device
+    seed_everything(assignment.seed, verbose=False)
     with compilation(device, assignment.compiled):
-        trained = train(revision, assignment, _rows(job), _reporter(link), [_ClockStarts(link)])
-        link.send("trained", **_counted(trained))
+        hyperparameters = revision.hyperparameters(**assignment.values)
+        model = revision.gpt(hyperparameters, vocab_size=assignment.vocab_size, context=assignment.context)
+        entries = tuple(TensorEntry(name, dtype, tuple(shape)) for name, dtype, shape in job["weights"])
+        model.load_state_dict(read_weights(weights, entries))
+        link.send("ready")
         shape = SlateShape(job["rows_at_a_time"], assignment.context, assignment.vocab_size)
-        _answer(link, Slate(slate, shape), answering(trained.model, device), device)
-    peak = max(trained.peak_memory_bytes, peak_memory(device.torch_device))
-    link.send("finished", peak_memory_bytes=peak)
+        _answer_all(link, Slate(slate, shape), answering(model, device), device)
+    link.send("finished", peak_memory_bytes=peak_memory(device.torch_device))
 
 
-def _answer(link: Link, slate: Slate, forward: Callable[[Tensor], Tensor], device: Device) -> None:
+def _answer_all(link: Link, slate: Slate, forward: Callable[[Tensor], Tensor], device: Device) -> None:
     """Turn tokens into logits until the supervisor has no more of them."""
     gc.freeze()  # a full collection would take half a second, and copy what is shared with the warm process
     while (request := link.receive())["ask"] == "logits":
@@ -138,34 +164,9 @@ def _assignment(job: dict[str, Any], source: Path) -> Assignment:
     return Assignment(source=source, device=Device(**job["device"]), **{name: job[name] for name in names})
 
 
-def _rows(job: dict[str, Any]) -> list[np.ndarray]:
-    shape = job["row_tokens"] + 1
-    shards = [load_array(Path(path), (rows, shape), np.uint16) for path, rows in job["shards"]]
-    return [piece for shard in shards for piece in cut_rows(shard, job["context"])]
-
-
-def _counted(trained: Trained) -> dict[str, Any]:
-    return {field.name: getattr(trained, field.name) for field in dataclasses.fields(trained) if field.name != "model"}
-
-
 def _reporter(link: Link) -> Callable[[Progress], None]:
     def report(progress: Progress) -> None:
         if math.isfinite(progress.loss):  # where it is not, the run is about to end with that reason
             link.send("progress", **dataclasses.asdict(progress))
 
     return report
-
-
-class _ClockStarts(Callback):
-    """Says that the budget has begun to run."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self._said = False
-
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        if not self._said:
-            self._said = True
-            self._link.send("training")

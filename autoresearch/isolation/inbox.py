@@ -7,6 +7,7 @@ has heard, only the latest is kept, and the first at or past each tenth of the b
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from autoresearch.progress import Progress
 
 from .channel import Channel, Nonsense
-from .messages import Message, understand
+from .feeder import Feeder
+from .messages import Message, Next, Training, understand
 
 _ENOUGH = 64  # messages that wait; an honest candidate has about a dozen at the most
 
@@ -39,8 +41,9 @@ class Letter:
 class Inbox:
     """Reads a channel until its end."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, channel: Channel, feeder: Feeder | None = None) -> None:
+        """Begin to read; a feeder answers the questions for training batches at once, whoever listens or not."""
+        self._channel, self._feeder = channel, feeder
         self._letters: deque[Letter] = deque()
         self._tenths = 0
         self._arrival = threading.Condition()
@@ -63,6 +66,10 @@ class Inbox:
     def _read(self) -> None:
         while True:
             content = self._next()
+            if isinstance(content, Next) and self._feeder is not None:
+                if not self._feed(self._feeder):
+                    continue
+                content = Training()
             with self._arrival:
                 if len(self._letters) >= _ENOUGH:
                     content = Closed("more messages than there is any reason for")
@@ -70,6 +77,14 @@ class Inbox:
                 self._arrival.notify()
             if isinstance(content, Closed):
                 return
+
+    def _feed(self, feeder: Feeder) -> bool:
+        """Hand out a batch; whether it is the first one."""
+        is_first = feeder.began is None
+        with contextlib.suppress(OSError):  # it is dead, and the next message will be that it is
+            self._channel.send(feeder.answer())
+        feeder.follow_up()
+        return is_first
 
     def _next(self) -> Message | Closed:
         try:
@@ -82,6 +97,7 @@ class Inbox:
     def _keep(self, content: Message | Closed) -> None:
         passing = False
         if isinstance(content, Progress):
+            content = content if self._feeder is None else self._feeder.corrected(content)
             passing = content.tenths <= self._tenths
             self._tenths = max(self._tenths, content.tenths)
         if passing and self._letters and self._letters[-1].passing:

@@ -14,30 +14,42 @@ from autoresearch.knobs import Knob, check
 from autoresearch.progress import Progress
 
 from .channel import Nonsense
+from .job import WEIGHTS_ROOM
+from .weights import DTYPE_NAMES, TensorEntry, total_size
 
 MAX_TAIL = 4000  # characters of a traceback or log that are kept
 _MAX_LINE = 500
 _MAX_KNOBS = 200
+_MAX_TENSORS = 20_000
 _KNOB_TYPES = {"int": int, "float": float, "str": str}
 _COUNT = 2**60  # more than anything that is counted
 
 
 @dataclass(frozen=True)
+class Next:
+    """It wants the next training batch."""
+
+
+@dataclass(frozen=True)
 class Training:
-    """The budget has begun to run."""
+    """The budget has begun to run: the first batch was handed over. This is our own word, no candidate's."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """It has read the weights and waits for questions."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The budget is spent. All of it is the candidate's own word; nothing is decided by it."""
+    """The budget is spent, and the weights are in their place. All else is the candidate's own word; nothing is decided by it."""
 
     warmup_seconds: float
-    tokens: int
     tokens_per_second: float
     mfu_percent: float | None
-    epochs: float
-    steps: int
     parameters: int
+    peak_memory_bytes: int
+    weights: tuple[TensorEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ class Knobs:
     knobs: dict[str, Knob]
 
 
-Message = Training | Progress | Trained | Logits | Finished | Failed | Knobs
+Message = Next | Training | Progress | Trained | Ready | Logits | Finished | Failed | Knobs
 
 
 def understand(message: Mapping[str, Any]) -> Message:
@@ -82,12 +94,14 @@ def understand(message: Mapping[str, Any]) -> Message:
     """
     said = _Fields(message)
     match message.get("kind"):
-        case "training":
-            return Training()
+        case "next":
+            return Next()
         case "progress":
             return _progress(said)
         case "trained":
             return _trained(said)
+        case "ready":
+            return Ready()
         case "logits":
             return Logits(said.shape("shape"), said.one_of("dtype", ("float32", "bfloat16")))
         case "finished":
@@ -116,6 +130,9 @@ class _Fields:
 
     def __init__(self, message: Mapping[str, Any]) -> None:
         self._message = message
+
+    def anything(self, name: str) -> Any:
+        return self._message.get(name)
 
     def text(self, name: str) -> str:
         value = self._message.get(name)
@@ -165,13 +182,33 @@ def _progress(said: _Fields) -> Progress:
 def _trained(said: _Fields) -> Trained:
     return Trained(
         warmup_seconds=said.number("warmup_seconds"),
-        tokens=said.whole("tokens"),
         tokens_per_second=said.number("tokens_per_second"),
         mfu_percent=said.number_or_none("mfu_percent"),
-        epochs=said.number("epochs"),
-        steps=said.whole("steps"),
         parameters=said.whole("parameters"),
+        peak_memory_bytes=said.whole("peak_memory_bytes"),
+        weights=_weights(said.anything("weights")),
     )
+
+
+def _weights(listed: Any) -> tuple[TensorEntry, ...]:
+    if not isinstance(listed, list) or len(listed) > _MAX_TENSORS:
+        raise Nonsense(f"no list of up to {_MAX_TENSORS} tensors")
+    entries = tuple(_tensor_entry(item) for item in listed)
+    if len({entry.name for entry in entries}) < len(entries):
+        raise Nonsense("two tensors of one name")
+    if total_size(entries) > WEIGHTS_ROOM:
+        raise Nonsense(f"tensors of {total_size(entries)} bytes")
+    return entries
+
+
+def _tensor_entry(item: Any) -> TensorEntry:
+    if not isinstance(item, list) or len(item) != 3:
+        raise Nonsense("a tensor that is no triple")
+    said = _Fields({"name": item[0], "dtype": item[1], "shape": item[2]})
+    shape = said.shape("shape")
+    if any(not 0 <= size <= _COUNT for size in shape):
+        raise Nonsense(f"a tensor of shape {shape}")
+    return TensorEntry(said.text("name"), said.one_of("dtype", DTYPE_NAMES), shape)
 
 
 def _knobs(message: Mapping[str, Any]) -> dict[str, Knob]:

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,17 +45,17 @@ class Nursery:
         return self._warm
 
     @contextmanager
-    def candidate(self, folder: Path, slate: int | None) -> Iterator[Candidate]:
+    def candidate(self, folder: Path, memory: Sequence[int] = ()) -> Iterator[Candidate]:
         """A new candidate; when the context is left, it and everything below it are dead.
 
         Args:
             folder: Where it works and its log goes; exists.
-            slate: Descriptor of shared memory to hand over.
+            memory: Descriptors of shared memory to hand over.
 
         Raises:
             WorkerError: No process can be started.
         """
-        candidate = self._start(folder, slate)
+        candidate = self._start(folder, memory)
         is_of_use = False
         try:
             yield candidate
@@ -72,13 +72,13 @@ class Nursery:
             self._warm.close()
             self._warm = None
 
-    def _start(self, folder: Path, slate: int | None) -> Candidate:
+    def _start(self, folder: Path, memory: Sequence[int]) -> Candidate:
         try:
             try:
-                return self._new(self.warm_up(), folder, slate)
+                return self._new(self.warm_up(), folder, memory)
             except WarmProcessLost:  # since it was last looked at
                 self.close()
-                return self._new(self.warm_up(), folder, slate)
+                return self._new(self.warm_up(), folder, memory)
         except WarmProcessLost as error:
             self.close()
             raise WorkerError(f"this machine cannot start a trial: {error}") from error
@@ -87,12 +87,11 @@ class Nursery:
             raise
 
     @staticmethod
-    def _new(warm: WarmProcess, folder: Path, slate: int | None) -> Candidate:
+    def _new(warm: WarmProcess, folder: Path, memory: Sequence[int]) -> Candidate:
         ours, theirs = socket.socketpair()
         try:
             with theirs, (folder / LOG).open("wb") as log:
-                handed = [theirs.fileno(), log.fileno()] + ([] if slate is None else [slate])
-                pid = warm.fork(folder, handed)
+                pid = warm.fork(folder, [theirs.fileno(), log.fileno(), *memory])
         except BaseException:
             ours.close()
             raise

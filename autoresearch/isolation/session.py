@@ -26,9 +26,10 @@ from autoresearch.knobs import Knob
 from autoresearch.progress import Progress
 
 from .death import log_tail, obituary, oom_kills
+from .feeder import Feeder
 from .inbox import Closed, Inbox, Letter
 from .limits import Limits
-from .messages import Failed, Finished, Knobs, Logits, Message, Trained, Training
+from .messages import Failed, Finished, Knobs, Logits, Message, Ready, Trained, Training
 from .nursery import Candidate
 from .slate import Slate
 
@@ -45,9 +46,9 @@ M = TypeVar("M", bound=Message)
 class Session:
     """Talks to a candidate, and ends it."""
 
-    def __init__(self, candidate: Candidate, log: Path, limits: Limits) -> None:
+    def __init__(self, candidate: Candidate, log: Path, limits: Limits, feeder: Feeder | None = None) -> None:
         self._candidate, self._log, self._limits = candidate, log, limits
-        self._inbox = Inbox(candidate.channel)
+        self._inbox = Inbox(candidate.channel, feeder)
         self._oom_kills = oom_kills()
 
     def __enter__(self) -> Self:
@@ -67,23 +68,28 @@ class Session:
 
     def train(
         self, job: dict[str, Any], allowed: float, watch: Callable[[Progress], None] | None
-    ) -> tuple[Trained, float, float]:
-        """Have a revision trained.
+    ) -> tuple[Trained, float]:
+        """Have a revision trained; the feeder hands out the batches meanwhile.
 
         Returns:
-            What was counted, and when by this process's clock the training began and ended.
+            What the candidate says of it, and when it said so by this process's clock.
         """
         self._send(job)
         seconds = self._limits.startup
         late = f"the run did not begin to train within {seconds:g} s; loading, building or compiling took too long"
         _, began = self._expect(Training, seconds, late)
         late = f"the run was still training {allowed:g} s after it began and was killed"
-        trained, ended = self._expect(Trained, began + allowed - time.monotonic(), late, watch)
-        return trained, began, ended
+        return self._expect(Trained, began + allowed - time.monotonic(), late, watch)
 
-    def forward(self, slate: Slate, device: torch.device) -> Callable[[Tensor], Tensor]:
-        """The candidate's model as the judge knows it: tokens `(B, T)` to logits `(B, T, V)`. Its time runs from now on."""
-        limits, deadline = self._limits, time.monotonic() + self._limits.evaluation
+    def build(self, job: dict[str, Any]) -> None:
+        """Have a trained model built again from its weights."""
+        self._send(job)
+        seconds = self._limits.startup
+        self._expect(Ready, seconds, f"the trained model could not be built again within {seconds:g} s")
+
+    def forward(self, slate: Slate, device: torch.device, deadline: float) -> Callable[[Tensor], Tensor]:
+        """The candidate's model as the judge knows it: tokens `(B, T)` to logits `(B, T, V)`. It has until the deadline for all."""
+        limits = self._limits
         slow = f"the run gave no logits within {limits.answer:g} s and was killed"
         over = f"the evaluation took more than {limits.evaluation:g} s and was ended"
 

@@ -1,16 +1,11 @@
 """The slate: memory that supervisor and candidate share, for tokens in one direction and logits in the other.
 
-It belongs to the supervisor, has a fixed size and no name in any file system (a container may give /dev/shm no more
-than 64 MiB). The candidate can write to it at any time, so who reads logits copies them before it reckons with them.
+The candidate can write to it at any time, so who reads logits copies them before it reckons with them.
 """
 
 from __future__ import annotations
 
-import fcntl
 import mmap
-import os
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+
+from .shared_memory import mapped, shared_memory
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -47,7 +44,7 @@ class Slate:
     def __init__(self, descriptor: int, shape: SlateShape) -> None:
         """Map a slate that exists; the descriptor stays the caller's."""
         self.shape = shape
-        self._map = mmap.mmap(descriptor, shape.size)
+        self._map = mapped(descriptor, shape.size)
 
     def write_tokens(self, tokens: Tensor) -> None:
         """Put `(B, T)` of any integer type there."""
@@ -81,21 +78,5 @@ class Slate:
 @contextmanager
 def new_slate(shape: SlateShape) -> Iterator[tuple[int, Slate]]:
     """Make one, with a descriptor for handing it on."""
-    descriptor = _anonymous_file(shape.size)
-    try:
+    with shared_memory(shape.size) as descriptor:
         yield descriptor, Slate(descriptor, shape)
-    finally:
-        os.close(descriptor)
-
-
-def _anonymous_file(size: int) -> int:
-    if sys.platform != "linux":
-        descriptor, path = tempfile.mkstemp(prefix="autoresearch-slate-")
-        os.unlink(path)  # noqa: PTH108 -- a path object has nothing to add
-        os.ftruncate(descriptor, size)
-        return descriptor
-    descriptor = os.memfd_create("autoresearch-slate", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(descriptor, size)
-    # To read beyond the end of a mapped file kills the reader: nobody shall make it shorter.
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-    return descriptor

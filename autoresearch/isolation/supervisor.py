@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -13,23 +14,38 @@ from types import TracebackType
 from typing import Self
 
 import torch
+from torch import Tensor
 
-from autoresearch.bpb import Score
+from autoresearch.data.loader import RowBatches
 from autoresearch.device import Device, detect, peak_flops
 from autoresearch.errors import InputError
-from autoresearch.judge import arithmetic_device, judge, judge_on_test
-from autoresearch.knobs import Knob
+from autoresearch.judge import Examined, Probing, arithmetic_device, examine, tolerance_for
+from autoresearch.knobs import Knob, batches_a_step
 from autoresearch.progress import Progress
 from autoresearch.records import TrialResult, TrialSettings
 from autoresearch.revision import read_source
 
-from .job import LOG, SCRATCH, SOURCE, describe_inspection, describe_trial, slate_shape
+from .feeder import Feeder
+from .job import (
+    LOG,
+    SCRATCH,
+    SOURCE,
+    WEIGHTS_ROOM,
+    describe_answers,
+    describe_inspection,
+    describe_trial,
+    slate_shape,
+    tape_shape,
+)
 from .limits import Limits
 from .messages import Trained
 from .nursery import Nursery
 from .session import Session
+from .shared_memory import allow_no_more_writing, shared_memory
 from .slate import new_slate
+from .tape import Tape
 from .warm_process import FORKS
+from .weights import TensorEntry
 
 
 class Supervisor:
@@ -88,7 +104,7 @@ class Supervisor:
         """
         with (
             _furnished(folder, source),
-            self._nursery.candidate(folder, None) as candidate,
+            self._nursery.candidate(folder) as candidate,
             Session(candidate, folder / LOG, self.limits) as session,
         ):
             return session.knobs(describe_inspection())
@@ -100,8 +116,9 @@ class Supervisor:
         watch: Callable[[Progress], None] | None = None,
         also_test: bool = False,
         limits: Limits | None = None,
+        probing: Probing | None = None,
     ) -> TrialResult:
-        """Train once in a child, and judge it here.
+        """Train once in a child, have the weights answer in others, and judge the answers here.
 
         Args:
             settings: As for `run_trial`; `source` is copied into the folder.
@@ -109,66 +126,118 @@ class Supervisor:
             watch: Is told of progress. Whatever it raises stops the trial and comes out of here.
             also_test: Score on the locked test split as well.
             limits: How long the parts of this trial may take; by default the supervisor's.
+            probing: How thoroughly it is probed whether the model plays by the rules.
 
         Raises:
             RevisionError, KnobError, DataError: As `run_trial`.
-            TrialError: `OutOfMemory`, `Diverged`, `OverBudget`; or it crashed or its process died. `tail` has the end of
-                its traceback or log.
+            TrialError: `OutOfMemory`, `Diverged`, `OverBudget`, `Cheat`; or it crashed or its process died. `tail` has the
+                end of its traceback or log.
             WorkerError: This machine starts no process.
         """
-        started = time.monotonic()
-        settings.dataset.train_rows(settings.context)  # raises here what need not be found out over there
-        job = describe_trial(settings, _peak_flops(settings.device))
-        limits = limits or self.limits
-        allowed = limits.training(settings.seconds, settings.steps)
+        started, limits = time.monotonic(), limits or self.limits
         device = arithmetic_device(settings.device)
-        with (
-            new_slate(slate_shape(settings)) as (descriptor, slate),
-            _furnished(folder, settings.source),
-            self._nursery.candidate(folder, descriptor) as candidate,
-            Session(candidate, folder / LOG, limits) as session,
-        ):
-            trained, began, ended = session.train(job, allowed, watch)
-            forward = session.forward(slate, device)
-            score = judge(forward, settings, device)
-            test = judge_on_test(forward, settings, device) if also_test else None
-            peak = session.finish().peak_memory_bytes
-            times = _Times(started, began, ended, time.monotonic())
-        return _result(score, test, trained, times, peak, settings.seed)
+        probing = probing or Probing(tolerance_for(settings.device))
+        with shared_memory(WEIGHTS_ROOM) as weights, _furnished(folder, settings.source):
+            training = self._train(settings, folder, weights, limits, watch)
+            allow_no_more_writing(weights)
+            answers = _Answers(self._nursery, settings, folder, weights, training.trained.weights, limits)
+            examined = examine(answers.process, settings, device, probing, also_test)
+        return _result(settings, training, examined, answers.peak_memory_bytes, started)
+
+    def _train(
+        self,
+        settings: TrialSettings,
+        folder: Path,
+        weights: int,
+        limits: Limits,
+        watch: Callable[[Progress], None] | None,
+    ) -> _Training:
+        rows = settings.dataset.train_rows(settings.context)
+        batches = RowBatches(rows, int(settings.values["device_batch_size"]), settings.seed)
+        accumulate = batches_a_step(settings.values, settings.row_tokens)
+        job = describe_trial(settings, _peak_flops(settings.device))
+        shape, allowed = tape_shape(settings), limits.training(settings.seconds, settings.steps)
+        with shared_memory(shape.size) as tape:
+            feeder = Feeder(Tape(tape, shape, writable=True), batches, accumulate, settings.seconds, settings.steps)
+            with (
+                self._nursery.candidate(folder, [tape, weights]) as candidate,
+                Session(candidate, folder / LOG, limits, feeder) as session,
+            ):
+                trained, arrived = session.train(job, allowed, watch)
+        feeder.check_end(arrived, limits.handing_over(settings.seconds, settings.steps))
+        return _Training(trained, feeder, epochs=feeder.tokens / (batches.rows * settings.row_tokens))
+
+
+class _Answers:
+    """Fresh processes that answer with a trial's weights."""
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        settings: TrialSettings,
+        folder: Path,
+        weights: int,
+        entries: tuple[TensorEntry, ...],
+        limits: Limits,
+    ) -> None:
+        self._nursery, self._settings, self._limits = nursery, settings, limits
+        self._folder, self._weights, self._entries = folder, weights, entries
+        self._deadline = time.monotonic() + limits.evaluation
+        self.peak_memory_bytes = 0
+
+    @contextmanager
+    def process(self) -> Iterator[Callable[[Tensor], Tensor]]:
+        """One of them, as a function from tokens to logits. It finds nothing that another one has left."""
+        folder = self._folder / f"{SCRATCH}-{secrets.token_hex(4)}"
+        job = describe_answers(self._settings, self._entries)
+        try:
+            with (
+                new_slate(slate_shape(self._settings)) as (descriptor, slate),
+                _furnished(folder, self._settings.source),
+                self._nursery.candidate(folder, [descriptor, self._weights]) as candidate,
+                Session(candidate, folder / LOG, self._limits) as session,
+            ):
+                session.build(job)
+                yield session.forward(slate, arithmetic_device(self._settings.device), self._deadline)
+                self.peak_memory_bytes = max(self.peak_memory_bytes, session.finish().peak_memory_bytes)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
-class _Times:
-    """By this process's clock."""
+class _Training:
+    """A training that has come to its end."""
 
-    started: float
-    began: float  # to train
-    ended: float  # training
-    finished: float
+    trained: Trained
+    feeder: Feeder
+    epochs: float
 
 
 def _result(
-    score: Score, test: Score | None, trained: Trained, times: _Times, peak_memory_bytes: int, seed: int
+    settings: TrialSettings, training: _Training, examined: Examined, peak_memory_bytes: int, started: float
 ) -> TrialResult:
-    until_training = times.began - times.started
+    trained, feeder, finished = training.trained, training.feeder, time.monotonic()
+    began, over = feeder.span
+    until_training = began - started
     warmup = min(trained.warmup_seconds, until_training)  # the candidate's word
     return TrialResult(
-        val_bpb=score.bpb,
-        training_seconds=times.ended - times.began,
+        val_bpb=examined.score.bpb,
+        training_seconds=over - began,
         startup_seconds=until_training - warmup,
         warmup_seconds=warmup,
-        eval_seconds=times.finished - times.ended,
-        total_seconds=times.finished - times.started,
-        peak_memory_bytes=peak_memory_bytes,
+        eval_seconds=finished - over,
+        total_seconds=finished - started,
+        peak_memory_bytes=max(trained.peak_memory_bytes, peak_memory_bytes),
         mfu_percent=trained.mfu_percent,
-        tokens=trained.tokens,
-        tokens_per_second=trained.tokens_per_second,
-        epochs=trained.epochs,
-        steps=trained.steps,
+        tokens=feeder.tokens,
+        tokens_per_second=feeder.tokens / (over - began),
+        epochs=training.epochs,
+        steps=feeder.steps,
         parameters=trained.parameters,
-        eval_tokens=score.tokens,
-        seed=seed,
-        test_bpb=None if test is None else test.bpb,
+        eval_tokens=examined.score.tokens,
+        seed=settings.seed,
+        test_bpb=None if examined.test is None else examined.test.bpb,
+        probe_difference=examined.difference,
     )
 
 

@@ -25,6 +25,7 @@ import psutil
 from .channel import Channel
 
 _PR_SET_CHILD_SUBREAPER = 36
+MAX_DESCRIPTORS = 4
 
 
 def main(arguments: list[str]) -> None:
@@ -58,11 +59,11 @@ def _adopt_orphans() -> None:
 
 def receive_job(control: Channel, message: dict[str, Any]) -> dict[str, Any]:
     """The arguments of `run_job`: descriptors come behind the message that announces them."""
-    _, descriptors, _, _ = socket.recv_fds(control.socket, 1, 3)
+    _, descriptors, _, _ = socket.recv_fds(control.socket, 1, MAX_DESCRIPTORS)
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
-    channel, log, *slate = descriptors
-    return {"folder": Path(message["folder"]), "channel": channel, "log": log, "slate": slate[0] if slate else None}
+    channel, log, *memory = descriptors
+    return {"folder": Path(message["folder"]), "channel": channel, "log": log, "memory": memory}
 
 
 def _serve_one(control: Channel) -> NoReturn:
@@ -113,9 +114,8 @@ class _Warm:
             self._child = os.fork()
             if self._child == 0:
                 self._become_candidate(job)
-            for descriptor in (job["channel"], job["log"], job["slate"]):
-                if descriptor is not None:
-                    os.close(descriptor)
+            for descriptor in (job["channel"], job["log"], *job["memory"]):
+                os.close(descriptor)
             self._control.send({"said": "started", "pid": self._child})
         elif self._child is not None:  # "kill"
             self._end_child()

@@ -67,7 +67,7 @@ class WarmProcess:
 
         Args:
             folder: Where it shall work.
-            descriptors: Its end of a channel, its log, and perhaps a slate. They are copied: close them afterwards.
+            descriptors: Its end of a channel, its log, and shared memory. They are copied: close them afterwards.
 
         Raises:
             WarmProcessLost: It died, or takes too long.
