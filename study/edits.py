@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from autoresearch.errors import KnobError
 from autoresearch.knobs import Knob, KnobValue, check
+from autoresearch.static_check import check_source
 
 from .editors.blocks import apply
 from .records import Edit, Revision
@@ -24,9 +25,10 @@ def edited(edit: Edit, base: Revision, editor: str, knobs_of: KnobsOf) -> Revisi
 
     Raises:
         EditError: A block does not occur exactly once.
-        RevisionError: The result does not keep the contract.
+        RevisionError: The result does not keep the contract, or names what is none of its business.
     """
     source = apply(base.source, edit.blocks)
+    check_source(source)
     return Revision(
         sha256=sha256_of(source),
         source=source,

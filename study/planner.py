@@ -36,6 +36,7 @@ class Plan:
     editor: Editor | None
     baseline_repeats: int
     min_delta: float | None = None
+    max_gain: float | None = None  # a larger one is run again before it is believed
 
 
 class Planner:
@@ -52,6 +53,11 @@ class Planner:
         self._knobs_of, self._note = knobs_of, note
         self._editor = plan.editor
         self._revisions: dict[str, Revision] = {}
+
+    @property
+    def max_gain(self) -> float | None:
+        """The gain that is believed at once; None for several times the noise."""
+        return self._plan.max_gain
 
     def next(self) -> tuple[int, Proposal]:
         """The proposal to run next, and its number in the database; made now if none is waiting.

@@ -26,6 +26,7 @@ class Request:
     editor: str = "none"
     baseline_repeats: int = 3
     min_delta: float | None = None
+    max_gain: float | None = None
     confirm: int = 3
     device: str | None = None
 
@@ -43,6 +44,8 @@ class Request:
                 raise InputError(f"{name} is {value}: expected at least {least}")
         if self.min_delta is not None and not 0 <= self.min_delta < math.inf:
             raise InputError(f"--min-delta is {self.min_delta}: expected a number of bits a byte, at least 0")
+        if self.max_gain is not None and not 0 < self.max_gain < math.inf:
+            raise InputError(f"--max-gain is {self.max_gain}: expected a number of bits a byte over 0")
         if self.baseline_repeats == 1 and self.min_delta is None:
             raise InputError("--baseline-repeats 1 measures no noise: expected at least 2, or a --min-delta")
         if self.edit_ratio is not None and not 0 <= self.edit_ratio <= 1:
@@ -53,7 +56,14 @@ class Request:
 
     def plan(self) -> Plan:
         """How to search."""
-        return Plan(self.sampler, self._policy(), editor_named(self.editor), self.baseline_repeats, self.min_delta)
+        return Plan(
+            self.sampler,
+            self._policy(),
+            editor_named(self.editor),
+            self.baseline_repeats,
+            self.min_delta,
+            self.max_gain,
+        )
 
     def _policy(self) -> Policy:
         if self.edit_ratio is not None:

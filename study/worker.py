@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from autoresearch.data.dataset import Dataset
 from autoresearch.device import Device
 from autoresearch.errors import (
+    Cheat,
     Diverged,
     KnobError,
     OutOfMemory,
@@ -33,17 +35,20 @@ from .heartbeat import Heartbeat
 from .interrupts import Interrupts
 from .notes import write_note
 from .planner import Planner
-from .records import Kind, Proposal, Status, TrialRecord
+from .records import SEARCH_KINDS, Kind, Proposal, Status, TrialRecord
 from .schedule import Schedule
 from .settings import StudySettings
 from .storage.claims import Refusal
 from .storage.ledger import Ledger
+from .suspicion import implausible_gain, probing_of
 from .watch import Standing, Watch
 
 # A sample is compared with its like at these percents of the budget; every trial reports at each tenth.
 _PRUNE_AT = (50, 70)
 # How long the next proposal may wait: early enough to be ready, late enough not to disturb a first step.
 _PREFETCH_AT = 0.3
+# Of a second run of what gained too much: one that no trial of the search has.
+_OTHER_SEED = 999_983
 
 
 @dataclass(frozen=True)
@@ -152,16 +157,36 @@ class Worker:
     def _train(self, trial: TrialRecord) -> TrialResult:
         settings = self._settings_of(trial)
         folder, confirms = settings.source.parent, trial.kind is Kind.CONFIRM
-        supervisor, limits = self._bench.supervisor, self._limits(confirms)
+        history, incumbent = self._ledger.history(), self._ledger.incumbent()
+        threshold = self._planner.threshold(trial)
+        run = partial(
+            self._bench.supervisor.run,
+            folder=folder,
+            also_test=confirms,
+            limits=self._limits(history, confirms),
+            probing=probing_of(trial, history, incumbent, threshold, self._bench.device),
+        )
         try:
             with self._interrupts.allowed():
-                return supervisor.run(settings, folder, self._watcher(trial), also_test=confirms, limits=limits)
+                result = run(settings, watch=self._watcher(trial))
+                if trial.kind in SEARCH_KINDS and incumbent is not None:
+                    gain = incumbent.val_bpb - result.val_bpb
+                    if gain > implausible_gain(history, self._planner.max_gain):
+                        return self._run_again(trial, gain, result, partial(run, replace(settings, seed=_OTHER_SEED)))
+                return result
         except (OSError, TrialError):
             check_disk(folder)  # a full disk is nobody's edit's fault
             raise
 
-    def _limits(self, confirms: bool) -> Limits:
-        limits = limits_after(self._ledger.history(), self._bench.supervisor.limits)
+    def _run_again(
+        self, trial: TrialRecord, gain: float, first: TrialResult, run: Callable[[], TrialResult]
+    ) -> TrialResult:
+        """Have a gain that is too good to be true reached twice; the worse of the two scores counts."""
+        self._watch.note(f"trial {trial.number} gained {gain:.4f}, more than is plausible: once more on another seed")
+        return max(first, run(), key=lambda result: result.val_bpb)
+
+    def _limits(self, history: Sequence[TrialRecord], confirms: bool) -> Limits:
+        limits = limits_after(history, self._bench.supervisor.limits)
         return replace(limits, evaluation=2 * limits.evaluation) if confirms else limits  # the test split comes on top
 
     def _settings_of(self, trial: TrialRecord) -> TrialSettings:
@@ -229,6 +254,8 @@ class Worker:
                 status, excess = Status.OOM, 1.0  # GiB; how far over is not known
             case OverBudget():
                 status = Status.OVER_BUDGET
+            case Cheat():
+                status = Status.CHEAT
             case Stopped():
                 status = Status.PRUNED
             case Diverged() if trial.kind is Kind.SAMPLE:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.allowed_names import MODULES, ONLY, OPEN
 from autoresearch.errors import RevisionError
 from autoresearch.presets import PRESETS, retarget
 from autoresearch.revision import package_source
-from autoresearch.source_limits import MAX_BYTES, MAX_NUMBERS
-from autoresearch.source_tree import MAX_DEPTH
 from autoresearch.static_check import check_source
+from autoresearch.static_check.allowed_names import MODULES, ONLY, OPEN
+from autoresearch.static_check.source_limits import MAX_BYTES, MAX_NUMBERS
+from autoresearch.static_check.source_tree import MAX_DEPTH
 from autoresearch.study.editors.blocks import EditError, apply
 from autoresearch.study.editors.replay import read_records
 from autoresearch.study.records import Edit

@@ -17,6 +17,7 @@ from autoresearch.device import Device, detect
 from autoresearch.errors import InputError, StudyError
 from autoresearch.presets import PRESETS, Preset, preset_for, preset_named
 from autoresearch.revision import load, read_source
+from autoresearch.static_check import check_source
 from autoresearch.study.admission import machine_name
 from autoresearch.study.edits import sha256_of
 from autoresearch.study.records import Revision
@@ -104,6 +105,7 @@ def first_revision(source: Path | None, preset: Preset) -> Revision:
     """Revision 0: the package's `train.py`, or the user's, with the preset's defaults and ranges."""
     with source_file(source, preset) as path:
         text = read_source(path)
+        check_source(text)
         knobs = load(path).knobs
     title = "the package's train.py" if source is None else source.name
     return Revision(sha256_of(text), text, knobs, title=title)

@@ -73,6 +73,12 @@ _PRUNER = optuna.pruners.PercentilePruner(75.0, n_startup_trials=8, n_warmup_ste
     help="The gain that is kept.  [default: one standard deviation of the noise]",
 )
 @click.option(
+    "--max-gain",
+    type=float,
+    metavar="BPB",
+    help="A larger gain must be reached twice.  [default: six standard deviations of the noise]",
+)
+@click.option(
     "--confirm",
     type=int,
     default=Request.confirm,

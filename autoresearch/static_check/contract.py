@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from autoresearch.errors import RevisionError
-from autoresearch.source_tree import Function, SourceTree
+
+from .source_tree import Function, SourceTree
 
 _METHODS = ("forward", "training_step", "configure_optimizers")
 _TARGETS = frozenset({"label", "labels", "target", "targets", "y"})

@@ -10,7 +10,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from autoresearch.allowed_names import (
+from autoresearch.errors import RevisionError
+
+from .allowed_names import (
     BATCHES,
     INTROSPECTION,
     MODULES,
@@ -24,10 +26,9 @@ from autoresearch.allowed_names import (
     import_objection,
     objection,
 )
-from autoresearch.contract import check_contract
-from autoresearch.errors import RevisionError
-from autoresearch.source_limits import check_literals, check_text
-from autoresearch.source_tree import SourceTree
+from .contract import check_contract
+from .source_limits import check_literals, check_text
+from .source_tree import SourceTree
 
 # Lightning and the judge call these before the clock starts, after it has stopped, or while the model is judged.
 _NOT_TRAINING = {

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 from autoresearch.errors import RevisionError
-from autoresearch.source_tree import SourceTree
+
+from .source_tree import SourceTree
 
 # The package's own file has 21,000 bytes in lines of at most 120 characters, with 190 numbers and 400 bytes of strings.
 MAX_BYTES = 100_000
