@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from autoresearch.callbacks import peak_memory
+from autoresearch.device import peak_flops
 from autoresearch.errors import TerminatedError, TrialError
 from autoresearch.judge import judge
 from autoresearch.progress import Progress
@@ -77,6 +78,7 @@ def _assignment(settings: TrialSettings) -> Assignment:
         steps=settings.steps,
         seed=settings.seed,
         compiled=settings.compiled,
+        peak_flops=peak_flops(settings.device),
     )
 
 

@@ -24,7 +24,7 @@ def describe_inspection() -> dict[str, Any]:
     return {"job": "inspect"}
 
 
-def describe_trial(settings: TrialSettings, peak_flops: float) -> dict[str, Any]:
+def describe_trial(settings: TrialSettings, peak_flops: float | None) -> dict[str, Any]:
     """Ask for a training run of the revision in the folder."""
     dataset = settings.dataset
     return {
