@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -85,8 +86,9 @@ def detect(kind: str | None = None) -> Device:
     )
 
 
+@cache
 def peak_flops(device: Device) -> float:
-    """The most FLOP/s that the device could do: from its datasheet, or else measured with large matrix products."""
+    """The most FLOP/s that the device could do: from its datasheet, or else measured, once, with large matrix products."""
     if device.kind == "cuda" and device.precision == "bf16-mixed":
         for part, peak in _DATASHEET_PEAKS:
             if re.search(rf"\b{part}\b", device.name.upper()):

@@ -24,7 +24,7 @@ from torch import Tensor
 from autoresearch.bpb import expect_shape
 from autoresearch.callbacks import Budget, DivergenceGuard, Throughput, undo_training
 from autoresearch.data.loader import Batch
-from autoresearch.device import Device, peak_flops
+from autoresearch.device import Device
 from autoresearch.errors import Diverged, KnobError
 from autoresearch.knobs import KnobValue, batches_a_step, check
 from autoresearch.progress import Progress
@@ -48,7 +48,7 @@ class Assignment:
     steps: int | None
     seed: int
     compiled: bool
-    peak_flops: float | None = None  # of the device, for MFU; None: to be looked up or measured
+    peak_flops: float | None = None  # of the device, for MFU; None: it is not wanted
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _throughput(model: LightningModule, assignment: Assignment) -> Throughput:
     flops: Callable[[], float] | None = getattr(model, "flops_per_token", None)
     if flops is None:  # an edit need not keep it; then MFU is unknown
         return Throughput()
-    return Throughput(flops_per_token=flops(), peak_flops=assignment.peak_flops or peak_flops(assignment.device))
+    return Throughput(flops_per_token=flops(), peak_flops=assignment.peak_flops)
 
 
 def warmup_batches(assignment: Assignment) -> list[Batch]:

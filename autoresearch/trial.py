@@ -13,6 +13,7 @@ from typing import Any
 
 from autoresearch.callbacks import Budget, StepBudget, WallClockBudget, peak_memory
 from autoresearch.data.loader import TrainBatches
+from autoresearch.device import peak_flops
 from autoresearch.errors import TerminatedError, TrialError
 from autoresearch.judge import judge
 from autoresearch.progress import Progress
@@ -86,6 +87,7 @@ def _assignment(settings: TrialSettings) -> Assignment:
         steps=settings.steps,
         seed=settings.seed,
         compiled=settings.compiled,
+        peak_flops=peak_flops(settings.device),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 
@@ -28,8 +28,21 @@ from .worker import Bench, Worker
 
 
 @contextmanager
-def open_bench(ledger: Ledger, request: Request, watch: Watch, report: Progress | None = None) -> Iterator[Bench]:
+def open_bench(
+    ledger: Ledger,
+    request: Request,
+    watch: Watch,
+    report: Progress | None = None,
+    make_supervisor: Callable[..., Supervisor] = Supervisor,
+) -> Iterator[Bench]:
     """This machine's side of a study, once the machine has been found fit for it.
+
+    Args:
+        ledger: The study's.
+        request: What the user asked for.
+        watch: Is told of warnings.
+        report: Is told how far the preparation of data is.
+        make_supervisor: Takes the arguments of `Supervisor`.
 
     Raises:
         StudyError: Another device, precision or number of threads than the study's.
@@ -46,11 +59,11 @@ def open_bench(ledger: Ledger, request: Request, watch: Watch, report: Progress 
         compiles = settings.compiled
         # It warms up while the data are looked for.
         supervisor = open_until_then.enter_context(
-            Supervisor(folders.cache, rehearse=compiles and device.kind == "cpu", compiles=compiles)
+            make_supervisor(folders.cache, rehearse=compiles and device.kind == "cpu", compiles=compiles)
         )
         # Of its own, since the first one has a trial to look after; and only if there are edits.
         checker = cache(
-            lambda: open_until_then.enter_context(Supervisor(folders.cache, rehearse=False, compiles=False))
+            lambda: open_until_then.enter_context(make_supervisor(folders.cache, rehearse=False, compiles=False))
         )
         checks = folders.root / f"checks-{os.getpid()}"
         yield Bench(

@@ -28,7 +28,7 @@ def describe_inspection() -> dict[str, Any]:
     return {"job": "inspect"}
 
 
-def describe_trial(settings: TrialSettings, peak_flops: float) -> dict[str, Any]:
+def describe_trial(settings: TrialSettings, peak_flops: float | None) -> dict[str, Any]:
     """Ask for a training run of the revision in the folder."""
     return {"job": "train", **_assignment(settings), "peak_flops": peak_flops, "room": WEIGHTS_ROOM}
 

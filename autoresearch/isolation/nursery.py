@@ -6,8 +6,9 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +24,14 @@ from .warm_process import FORKS, WarmProcess, WarmProcessLost
 class Nursery:
     """Keeps a warm process."""
 
-    def __init__(self, cache: Path, forks: bool = FORKS, rehearse: bool = False, compiles: bool = True) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        forks: bool = FORKS,
+        rehearse: bool = False,
+        compiles: bool = True,
+        start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
+    ) -> None:
         """Prepare to start processes.
 
         Args:
@@ -31,17 +39,19 @@ class Nursery:
             forks: Whether a warm process forks its candidates, or becomes one.
             rehearse: Whether the compiler for CPUs will be wanted.
             compiles: Whether any compiler will.
+            start: Starts a process, as `subprocess.Popen` does.
         """
         if sys.platform == "win32":
             raise InputError("a study runs each trial in a process of its own, which needs Linux or macOS, not Windows")
         self._cache, self._forks, self._rehearse, self._compiles = cache, forks, rehearse, compiles
+        self._start_process = start
         self._warm: WarmProcess | None = None
 
     def warm_up(self) -> WarmProcess:
         """Start a warm process unless there is one; it imports what it needs while this process goes on."""
         if self._warm is None or not self._warm.is_alive:
             self.close()
-            self._warm = WarmProcess(self._cache, self._forks, self._rehearse, self._compiles)
+            self._warm = WarmProcess(self._cache, self._forks, self._rehearse, self._compiles, self._start_process)
         return self._warm
 
     @contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache as remember
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -58,6 +58,7 @@ class Supervisor:
         forks: bool = FORKS,
         rehearse: bool | None = None,
         compiles: bool = True,
+        start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
     ) -> None:
         """Start the warm process.
 
@@ -67,6 +68,7 @@ class Supervisor:
             forks: Whether trials are forks of the warm process, or new processes (slower, for where a fork is not safe).
             rehearse: Whether the warm process prepares torch's compiler for CPUs. None: where it works and there is no GPU.
             compiles: Whether it imports torch's compiler; a trial that compiles all the same only starts later.
+            start: Starts a process, as `subprocess.Popen` does.
 
         Raises:
             InputError: On Windows, or where the cache cannot be written to.
@@ -75,7 +77,7 @@ class Supervisor:
         self.limits = limits or Limits()
         if rehearse is None:
             rehearse = not torch.cuda.is_available() and detect("cpu").compile_obstacle is None
-        self._nursery = Nursery(cache.resolve(), forks, rehearse, compiles)
+        self._nursery = Nursery(cache.resolve(), forks, rehearse, compiles, start)
         self._nursery.warm_up()
 
     def __enter__(self) -> Self:
@@ -259,7 +261,6 @@ def _furnished(folder: Path, source: Path | str) -> Iterator[None]:
         shutil.rmtree(folder / SCRATCH, ignore_errors=True)
 
 
-@remember
-def _peak_flops(device: Device) -> float:
-    """Once a worker and not once a trial: where no datasheet has it, to measure it takes half a second."""
-    return peak_flops(device)
+def _peak_flops(device: Device) -> float | None:
+    """For MFU; on a CPU it would have to be measured, and moves with the neighbours."""
+    return None if device.kind == "cpu" else peak_flops(device)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,14 @@ class WarmProcessLost(AutoresearchError):  # noqa: N818
 class WarmProcess:
     """Starts at once; imports while this process goes on."""
 
-    def __init__(self, cache: Path, forks: bool = FORKS, rehearse: bool = False, compiles: bool = True) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        forks: bool = FORKS,
+        rehearse: bool = False,
+        compiles: bool = True,
+        start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
+    ) -> None:
         _make_folder(cache / "tmp")
         self.forks = forks
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 -- a pipe that nobody reads could fill up
@@ -40,7 +48,7 @@ class WarmProcess:
         # -P: what lies in the working directory shall not stand in for a module.
         command = [sys.executable, "-P", "-m", "autoresearch.isolation.warm", str(theirs.fileno())]
         try:
-            self._process = subprocess.Popen(
+            self._process = start(
                 command + ["--once"] * (not forks) + ["--rehearse"] * rehearse + ["--eager"] * (not compiles),
                 env=clean_environment(cache),
                 pass_fds=(theirs.fileno(),),

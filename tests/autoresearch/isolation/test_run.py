@@ -46,7 +46,7 @@ def test_the_parts_of_the_time_add_up(supervisor: Supervisor, settings: Make, tm
     parts = (result.startup_seconds, result.warmup_seconds, result.training_seconds, result.eval_seconds)
     assert sum(parts) == pytest.approx(result.total_seconds)
     assert min(parts) > 0
-    assert result.mfu_percent is not None
+    assert result.mfu_percent is None  # of a CPU it would say more about the neighbours
     assert result.peak_memory_bytes > 2**20
 
 
