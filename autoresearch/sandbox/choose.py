@@ -28,8 +28,9 @@ from .rung import Rung
 
 RUNGS: Final[tuple[Rung, ...]] = (Bubblewrap(), LandlockRung()) if sys.platform == "linux" else ()
 
-# What a sandbox may be without: the folders of a study's other trials hold what its own prompt may show.
+# What a sandbox may be without: the folders of a study's other trials hold what nothing depends on.
 DISPENSABLE = frozenset({"other trials not read", "other trials not written"})
+COMPILER = "torch.compile"  # a trial can do without it, and says why it fails
 _PATIENCE = 300.0  # seconds; a cold file system, and a first compilation
 
 Environment = Callable[[Path, Mapping[str, str]], Mapping[str, str]]  # a cache folder, and what there is to choose from
@@ -52,7 +53,7 @@ class Tried:
         if self.obstacle is not None:
             return [self.obstacle]
         lost = [name for name, held in self.held.items() if not held and name not in DISPENSABLE]
-        broken = [f"{name}: {reason}" for name, reason in self.failed.items() if reason is not None]
+        broken = [f"{name}: {reason}" for name, reason in self.failed.items() if reason and name != COMPILER]
         return [f"does not hold: {', '.join(lost)}"] * bool(lost) + broken
 
     @property
@@ -119,7 +120,7 @@ def try_rung(rung: Rung, under: Path, device: str, environment: Environment, com
             "enclosure": rung.enclosure(grants, Resources()).as_json(),
             "device": device,
             "forbidden": [name for name in FORBIDDEN if name != "home not read" or bait.home is not None],
-            "needed": [name for name in NEEDED if name != "torch.compile" or compiles],
+            "needed": [name for name in NEEDED if name != COMPILER or compiles],
         }
         variables = environment(study / "compiled", {**os.environ, bait.environment: bait.marker})
         answer = _run_probe(rung, grants, given, variables)
