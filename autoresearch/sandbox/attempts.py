@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
+import resource
 import socket
 import subprocess
 import sys
@@ -59,10 +59,23 @@ def _read_process(bait: Bait) -> None:
     _all_refused(partial(_read, f"/proc/{bait.victim}/{name}", bait.marker) for name in ("cmdline", "environ"))
 
 
-def _kill_process(bait: Bait) -> None:
+def _end_process(bait: Bait) -> None:
     if bait.victim in (1, os.getpid(), os.getppid()):  # in a namespace of its own these numbers are somebody else's
         raise ProcessLookupError
-    os.kill(bait.victim, signal.SIGTERM)
+    limit = (1, 1)  # a second of computing
+    _all_refused(
+        (partial(resource.prlimit, bait.victim, resource.RLIMIT_CPU, limit), partial(os.kill, bait.victim, 15))
+    )
+
+
+def _touch_parent(bait: Bait) -> None:
+    memory = Path(f"/proc/{os.getppid()}/mem")
+    _all_refused((partial(_open_for_writing, memory), partial(os.kill, os.getppid(), 0)))
+
+
+def _open_for_writing(path: Path) -> None:
+    with path.open("r+b"):
+        pass
 
 
 def _read_variable(bait: Bait) -> None:
@@ -70,8 +83,6 @@ def _read_variable(bait: Bait) -> None:
 
 
 def _write_without_end(bait: Bait) -> None:
-    import resource
-
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     if limit != resource.RLIM_INFINITY:  # no disk takes so much, with or without a limit
         with Path("too-much").open("wb") as file:
@@ -97,7 +108,8 @@ FORBIDDEN: Mapping[str, Callable[[Bait], None]] = {
     "other trials not read": _read_sibling,
     "other trials not written": _write_sibling,
     "other processes not read": _read_process,
-    "other processes not signalled": _kill_process,
+    "other processes not ended": _end_process,
+    "the starter of trials not touched": _touch_parent,
     "environment clean": _read_variable,
     "file size limited": _write_without_end,
     "open files limited": _open_without_end,

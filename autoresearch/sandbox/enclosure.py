@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from autoresearch.errors import SandboxError
 
-from .capabilities import drop_capabilities
+from .capabilities import drop_capabilities, open_to_others
 from .files import DEVICE, LIST, READ, WRITE, Rule, has_signal_scope, landlock_version, restrict_files, rules_of_proc
 from .grants import Grants, device_nodes
 from .resources import Resources, tasks_of_user
@@ -47,6 +47,7 @@ class Enclosure:
         Raises:
             SandboxError: Something of it cannot be done here.
         """
+        open_to_others(True)
         self.resources.impose(self.others)
         self._restrict(writable, whole_proc=False)
         scoped = self.landlock and has_signal_scope(landlock_version())

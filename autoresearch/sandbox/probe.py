@@ -19,6 +19,7 @@ from typing import Any
 
 from .attempts import FORBIDDEN, NEEDED
 from .bait import Bait
+from .capabilities import open_to_others
 from .enclosure import Enclosure
 
 
@@ -29,6 +30,7 @@ def main(arguments: list[str]) -> None:
 
     given, seconds = json.loads(arguments[1]), time.monotonic() - started
     end = socket.socket(fileno=int(arguments[0]))
+    open_to_others(False)
     child = os.fork()
     if child == 0:
         try:

@@ -9,6 +9,7 @@ and listen on an abstract socket of type SEQPACKET: all three are allowed.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import platform
 import socket
@@ -43,6 +44,7 @@ _OWN_ON_X32 = range(512, 548)
 
 _LOW_WORD = 0xFFFFFFFF  # of an argument that the kernel takes for an int
 _TYPE = 0xF  # of a socket, without its flags
+_F_SETOWN_EX, _FIOSETOWN, _SIOCSPGRP = 15, 0x8901, 0x8902  # of asm-generic/fcntl.h and sockios.h
 _NAMESPACES = (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000)  # CLONE_NEW*
 
 
@@ -63,6 +65,7 @@ def restrict_syscalls(signals: bool) -> None:
         filtered.errno(number, errno.EPERM)
     _refuse_sockets(filtered)
     _refuse_namespaces(filtered)
+    _refuse_limits_of_others(filtered)
     if signals:
         _refuse_signals(filtered)
     try:
@@ -94,6 +97,18 @@ def _refuse_namespaces(filtered: Filter) -> None:
         _refuse(filtered, "clone", args=[ArgCmp(0, CmpOp.MASKED_EQ, flag, flag)])
 
 
+def _refuse_limits_of_others(filtered: Filter) -> None:
+    """A process may set the limits of any other of its user's: one second of computing, say, after which it is killed."""
+    for name in ("prlimit64", "sched_setscheduler", "sched_setparam", "sched_setattr"):
+        for target in (0, os.getpid()):
+            _allow(filtered, name, [ArgCmp(0, CmpOp.MASKED_EQ, target, _LOW_WORD)])
+        _refuse(filtered, name)
+    ours = [ArgCmp(index, CmpOp.MASKED_EQ, 0, _LOW_WORD) for index in (0, 1)]  # PRIO_PROCESS, this one
+    _allow(filtered, "setpriority", ours)
+    _refuse(filtered, "setpriority")
+    _refuse(filtered, "ioprio_set")
+
+
 def _refuse_signals(filtered: Filter) -> None:
     own = os.getpid()
     for target in (own, 0, -own & _LOW_WORD):  # itself, its group, the same by its number
@@ -103,6 +118,10 @@ def _refuse_signals(filtered: Filter) -> None:
         _refuse(filtered, name)
     for name in ("kill", "tkill", "pidfd_send_signal"):
         _refuse(filtered, name)
+    for command in (fcntl.F_SETOWN, fcntl.F_SETSIG, _F_SETOWN_EX):  # the owner of a file is signalled when it is ready
+        _refuse(filtered, "fcntl", args=[ArgCmp(1, CmpOp.MASKED_EQ, command, _LOW_WORD)])
+    for request in (_FIOSETOWN, _SIOCSPGRP):
+        _refuse(filtered, "ioctl", args=[ArgCmp(1, CmpOp.MASKED_EQ, request, _LOW_WORD)])
 
 
 def _refuse(filtered: Filter, call: str, error: int = errno.EPERM, args: Iterable[ArgCmp] = ()) -> None:

@@ -55,3 +55,32 @@ def test_the_upper_half_of_an_argument_hides_nothing() -> None:
     number = {"x86_64": 41, "aarch64": 198}[os.uname().machine]
     code = f"print(json.dumps([call({number}, ctypes.c_ulong(2**32 + 2), 1, 0), call({number}, ctypes.c_ulong(2**32 + 1), 1, 0)]))"
     assert run(code) == [errno.EPERM, 0]
+
+
+def test_the_limits_of_others_are_refused_and_its_own_are_not() -> None:
+    code = """
+import resource
+def limit(pid):
+    try:
+        resource.prlimit(pid, resource.RLIMIT_CPU, (1000, 1000))
+    except OSError as error:
+        return error.errno
+    return 0
+print(json.dumps([limit(0), limit(os.getpid()), limit(os.getppid())]))
+"""
+    assert run(code) == [0, 0, errno.EPERM]
+
+
+def test_no_file_is_given_an_owner_who_would_be_signalled() -> None:
+    code = """
+import fcntl
+reader, writer = os.pipe()
+def own():
+    try:
+        fcntl.fcntl(reader, fcntl.F_SETOWN, os.getppid())
+    except OSError as error:
+        return error.errno
+    return 0
+print(json.dumps([own()]))
+"""
+    assert run(code) == [errno.EPERM]
