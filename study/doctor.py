@@ -22,7 +22,7 @@ from autoresearch.errors import AutoresearchError, DataError, StudyError
 from autoresearch.isolation.environment import clean_environment
 from autoresearch.presets import Preset, preset_for
 from autoresearch.sandbox.choose import COMPILER, DISPENSABLE, RUNGS, Tried, try_rung
-from autoresearch.sandbox.resources import Resources
+from autoresearch.sandbox.resources import Resources, memory_here
 
 from .storage.database import Database
 from .storage.studies import study_names
@@ -56,15 +56,15 @@ def examine(storage: str, kind: str | None = None) -> Iterator[Finding]:
     preset = preset_for(device)
     yield Finding("python", f"{platform.python_version()}, {sys.platform} {platform.release()}, {platform.machine()}")
     yield Finding("torch", torch.__version__)
-    yield _device(device)
-    yield Finding("memory", f"{psutil.virtual_memory().total / _GIB:.1f} GiB, {_available():.1f} available now")
+    yield (works := _device(device))
+    yield Finding("memory", f"{memory_here() / _GIB:.1f} GiB, {_available():.1f} available now")
     yield Finding("preset", f"{preset.name}, for {preset.machine}")
     tried: list[Tried] = []
     yield from _sandbox(device, tried)
     yield _compiler(device, tried)
     yield _disk(home())
     yield _data(preset)
-    yield from _storage_and_time(storage, device, preset)
+    yield from _storage_and_time(storage, device if works.fine else None, preset)
     yield _key()
 
 
@@ -75,7 +75,7 @@ def verdict(findings: list[Finding]) -> str:
 
 
 def _available() -> float:
-    return psutil.virtual_memory().available / _GIB
+    return min(memory_here(), psutil.virtual_memory().available) / _GIB
 
 
 def _device(device: Device) -> Finding:
@@ -169,20 +169,23 @@ def _data(preset: Preset) -> Finding:
     )
 
 
-def _storage_and_time(url: str, device: Device, preset: Preset) -> Iterator[Finding]:
+def _storage_and_time(url: str, device: Device | None, preset: Preset) -> Iterator[Finding]:
     """The database, and what a trial costs: by the trials that it holds, or else by a measurement."""
     cost = None
     try:
         with Database.open(url, create=False) as database:
             names = study_names(database)
             yield Finding("storage", f"{database.where}, studies: {len(names)}", data={"studies": len(names)})
-            cost = measured(database, names, device, preset)
+            cost = measured(database, names, device, preset) if device else None
     except StudyError:
         yield _no_database_yet(url)
     except AutoresearchError as error:
         yield Finding(
             "storage", str(error), False, "name a database that can be used, with --storage or OPTUNA_STORAGE"
         )
+    if device is None:
+        yield Finding("time", "not measured: the device does not work")
+        return
     cost = cost or estimate(device, preset)
     yield Finding("time", cost.in_words, data={"seconds": cost.seconds, "measured": cost.trials > 0})
 

@@ -111,6 +111,8 @@ def try_rung(rung: Rung, under: Path, device: str, environment: Environment, com
     obstacle = rung.obstacle()
     if obstacle is not None:
         return Tried(rung, obstacle)
+    if device == "cuda" and (failure := _wake_gpu()) is not None:
+        return Tried(rung, f"CUDA does not start, in a sandbox or out of one: {failure}")
     with _study_folder(under) as study, bait_around(study, under) as bait:
         grants = Grants.for_trials(study, devices=device == "cuda", hidden=[under])
         given = {
@@ -127,6 +129,17 @@ def try_rung(rung: Rung, under: Path, device: str, environment: Environment, com
     if "error" in answer:
         return Tried(rung, answer["error"])
     return Tried(rung, **answer)
+
+
+def _wake_gpu() -> str | None:
+    """Have the driver make its device nodes, which it does at the first use; in a sandbox it could not."""
+    import torch
+
+    try:
+        torch.zeros(1, device="cuda")
+    except (RuntimeError, AssertionError) as error:
+        return str(error).strip().partition("\n")[0]
+    return None
 
 
 def _run_probe(rung: Rung, grants: Grants, given: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:

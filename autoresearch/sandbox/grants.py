@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import autoresearch
+from autoresearch.errors import SandboxError
 
 # The system's programs and libraries; what of /etc a loader, a compiler and Python look into. No secret is in here.
 _SYSTEM = (
@@ -42,7 +43,7 @@ _SYSTEM = (
 _PATHS = ("LD_LIBRARY_PATH", "LIBRARY_PATH", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "CUDA_HOME", "CUDA_PATH")
 
 # NVIDIA's nodes (every one of them: a driver that may not open nvidia-uvm-tools does not start), WSL's, AMD's.
-_DEVICES = ("nvidia*", "nvidia-caps/*", "dxg", "kfd", "dri/renderD*")
+_DEVICES = ("nvidia*", "nvidia-caps*/*", "dxg", "kfd", "dri/renderD*")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,12 @@ class Grants:
             folder: The study's; exists.
             devices: Whether they train on a GPU.
             hidden: Folders beside the home folder that are nobody's business in there, such as the cache of all studies.
+
+        Raises:
+            SandboxError: The folder does not exist.
         """
+        if not folder.is_dir():
+            raise SandboxError(f"there is no folder {folder} to hand to a sandbox")
         secret = tuple(_spellings([*home_folders(), *hidden]))
         listed = tuple(path for path in _spellings([_checkout()]) if str(path) in sys.path)
         return cls(tuple(_needed(secret)), tuple(_spellings([folder])), devices, secret, listed)

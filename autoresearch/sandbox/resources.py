@@ -19,10 +19,21 @@ import psutil
 GIB = 2**30
 _SHARE_OF_MEMORY = 0.9  # of the machine's; the rest is the worker's and the system's
 _RESERVE = GIB // 2
+_LEAST_ON_DISK = 4096  # bytes, of a file that is empty, so that their number has a limit, too
+_DEEPEST = 100  # folders; a path has a longest length, beyond which nobody would see what lies there
+
+
+def memory_here() -> int:
+    """The machine's memory in bytes, or what this container may use of it."""
+    found = [psutil.virtual_memory().total]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # of control groups, version 2 and 1
+        with contextlib.suppress(OSError, ValueError):  # there is none, or it is "max"
+            found.append(int(Path("/sys/fs/cgroup", name).read_text(encoding="ascii")))
+    return min(found)
 
 
 def _memory() -> int:
-    total = psutil.virtual_memory().total
+    total = memory_here()
     return max(total // 2, min(int(_SHARE_OF_MEMORY * total), total - _RESERVE))
 
 
@@ -83,10 +94,7 @@ def excess(candidate: psutil.Process, folder: Path, resources: Resources) -> str
         return f"{threads} threads; the limit is {resources.threads}"
     if memory > resources.memory_bytes:
         return f"{memory / GIB:.1f} GiB of memory; the limit is {resources.memory_bytes / GIB:.1f}"
-    size = bytes_in(folder)
-    if size > resources.folder_bytes:
-        return f"{size / GIB:.1f} GiB in its folder; the limit is {resources.folder_bytes / GIB:.1f}"
-    return None
+    return _excess_of_files(folder, resources.folder_bytes)
 
 
 def _use(processes: list[psutil.Process]) -> tuple[int, int]:
@@ -101,16 +109,19 @@ def _use(processes: list[psutil.Process]) -> tuple[int, int]:
     return threads, own + shared
 
 
-def bytes_in(folder: Path) -> int:
-    """What the files below a folder take up on the disk; no link is followed."""
-    total = 0
-    folders = [folder]
-    while folders:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:  # it may change as we look
+def _excess_of_files(folder: Path, most: int) -> str | None:
+    """Look through a folder, which may change meanwhile, until more than `most` bytes are found; no link is followed."""
+    total, waiting = 0, [(folder, 0)]
+    while waiting:
+        inner, depth = waiting.pop()
+        if depth > _DEEPEST:
+            return f"folders in folders, {depth} deep; the limit is {_DEEPEST}"
+        with contextlib.suppress(OSError), os.scandir(inner) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
                     if entry.is_dir(follow_symlinks=False):
-                        folders.append(Path(entry.path))
-                    else:
-                        total += 512 * entry.stat(follow_symlinks=False).st_blocks
-    return total
+                        waiting.append((Path(entry.path), depth + 1))
+                    total += max(_LEAST_ON_DISK, 512 * entry.stat(follow_symlinks=False).st_blocks)
+                if total > most:
+                    return f"more than {most / GIB:.1f} GiB in its folder"
+    return None

@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
-import pytest
 
-from autoresearch.sandbox.resources import Resources, bytes_in, excess, tasks_of_user
+from autoresearch.sandbox.resources import Resources, excess, tasks_of_user
 
 MIB = 2**20
 AMPLE = Resources()
@@ -72,8 +71,18 @@ def test_its_folder_has_a_limit(tmp_path: Path) -> None:
     with candidate("") as process:
         assert excess(process, tmp_path, replace(AMPLE, folder_bytes=4 * MIB)) is None
         said = excess(process, tmp_path, replace(AMPLE, folder_bytes=2 * MIB))
-    assert said == "0.0 GiB in its folder; the limit is 0.0"
-    assert bytes_in(tmp_path) == pytest.approx(3 * MIB, rel=0.1)
+    assert said == "more than 0.0 GiB in its folder"
+
+
+def test_nothing_hides_in_its_folder_by_number_or_depth(tmp_path: Path) -> None:
+    (tmp_path / "many").mkdir()
+    for number in range(300):
+        (tmp_path / "many" / str(number)).touch()
+    with candidate("") as process:
+        assert excess(process, tmp_path, replace(AMPLE, folder_bytes=MIB)) == "more than 0.0 GiB in its folder"
+        assert excess(process, tmp_path, AMPLE) is None
+        (tmp_path / "/".join(["deep"] * 101)).mkdir(parents=True)
+        assert excess(process, tmp_path, AMPLE) == "folders in folders, 101 deep; the limit is 100"
 
 
 def test_one_that_has_ended_has_exceeded_nothing(tmp_path: Path) -> None:
