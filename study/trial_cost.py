@@ -21,7 +21,6 @@ from autoresearch.training import answering
 
 from .admission import machine_name
 from .records import SCORED
-from .report.figures import seconds_of
 from .settings import StudySettings
 from .storage.database import Database
 from .storage.ledger import Ledger
@@ -48,7 +47,7 @@ def measured(database: Database, names: Sequence[str], device: Device, preset: P
             continue
         if settings.seconds != preset.budget_seconds:
             continue
-        taken = [seconds for trial in ledger.history() if trial.status in SCORED and (seconds := seconds_of(trial))]
+        taken = [trial.result["total_seconds"] for trial in ledger.history() if trial.status in SCORED]
         if taken:
             seconds = statistics.median(taken)
             return Cost(seconds, len(taken), f"{_about(seconds)}: the median of {len(taken)} trials of study {name}")
