@@ -14,6 +14,7 @@
     │   ├── Cheat           ... it failed a probe of the judge
     │   └── Stopped         ... no failure: who watched it stopped it early
     ├── WorkerError         this machine cannot run trials at all: no fault of a revision's
+    │   └── SandboxError    ... not in a sandbox that holds
     └── TerminatedError     the process was told to end (SIGTERM)
 
 Every message is one line for a person: what was wrong, the value, what was expected, what to do. The command
@@ -87,6 +88,10 @@ class Stopped(TrialError):  # noqa: N818
 
 class WorkerError(AutoresearchError):
     """No process for a trial can be started here; the next trial would fare no better."""
+
+
+class SandboxError(WorkerError):
+    """No sandbox holds here, or a process could not enclose itself in one."""
 
 
 class TerminatedError(AutoresearchError):

@@ -51,8 +51,12 @@ class Examined:
 
 def rows_at_a_time(settings: TrialSettings) -> int:
     """How many rows the model is asked about at a time: decided by the device and the length of a row alone."""
-    tokens = _EVAL_TOKENS_ON_CPU if settings.device.kind == "cpu" else _EVAL_TOKENS_ON_GPU
-    return max(1, tokens // settings.row_tokens)
+    return rows_on(settings.device, settings.row_tokens)
+
+
+def rows_on(device: Device, row_tokens: int) -> int:
+    """The same for a device and the length of a row."""
+    return max(1, (_EVAL_TOKENS_ON_CPU if device.kind == "cpu" else _EVAL_TOKENS_ON_GPU) // row_tokens)
 
 
 def judge(forward: Forward, settings: TrialSettings, device: torch.device) -> Score:

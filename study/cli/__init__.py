@@ -17,6 +17,7 @@ from autoresearch.errors import AutoresearchError
 # Command name -> (module of this package, one line of help). The modules are imported when called for: torch alone
 # costs seconds, and `--help` should not.
 COMMANDS = {
+    "doctor": "Say what this machine can do, and what is missing.",
     "prepare": "Turn a corpus into packed token rows (once).",
     "train": "Train once for the budget and print val_bpb.",
     "study": "Run a night of trials, and see what it came to.",
@@ -74,6 +75,7 @@ def cli(show_traceback: bool) -> None:
     """Autonomous research on small language models.
 
     \b
+    autoresearch doctor         # what this machine can do: device, sandbox, data, time
     autoresearch prepare        # once; `train` does it by itself for the built-in corpus
     autoresearch train          # one run by hand, judged by val_bpb
     autoresearch study optimize --hours 8 --editor replay:examples/edits.jsonl
