@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 
 import torch
 
+from autoresearch.data.home import home
 from autoresearch.data.progress import Progress
-from autoresearch.device import detect
+from autoresearch.device import Device, detect
+from autoresearch.errors import SandboxError
+from autoresearch.isolation.environment import clean_environment
 from autoresearch.isolation.supervisor import Supervisor
+from autoresearch.sandbox.choose import remembered
+from autoresearch.sandbox.sandbox import Sandbox
 
 from .admission import check_platform, check_threads, dataset_of
 from .confirmation import confirm
@@ -47,6 +52,7 @@ def open_bench(
     Raises:
         StudyError: Another device, precision or number of threads than the study's.
         DataError: The study's data are not here.
+        SandboxError: No sandbox holds here, and there are to be edits.
     """
     settings = StudySettings.from_json(ledger.study.settings)
     device = detect(request.device or settings.device)
@@ -55,6 +61,8 @@ def open_bench(
         watch.note(warning)
     check_threads(settings, device, ledger.history())
     folders = Folders.of(ledger.study.name, ledger.study.id)
+    sandbox = _sandbox(request, device, folders, watch)
+    make_supervisor = partial(make_supervisor, sandbox=sandbox)
     with ExitStack() as open_until_then:
         compiles = settings.compiled
         # It warms up while the data are looked for.
@@ -74,6 +82,26 @@ def open_bench(
             folders=folders,
             knobs_of=lambda source: checker().knobs(source, checks),
         )
+
+
+def _sandbox(request: Request, device: Device, folders: Folders, watch: Watch) -> Sandbox | None:
+    """The best that holds here. Without one, code that somebody has read may run: samples, that is, and no edits.
+
+    Raises:
+        SandboxError: There are to be edits, and none holds.
+    """
+    if request.unsafe:
+        watch.note("--unsafe: edits may read this user's files, use the network and start what they like")
+        return None
+    studies = folders.root.parent
+    try:
+        rung = remembered(studies, device.kind, clean_environment)
+    except SandboxError as error:
+        if request.editor != "none":
+            raise
+        watch.note(f"{error}; there are none, so the study goes on")
+        return None
+    return Sandbox.for_study(rung, folders.root, devices=device.kind == "cuda", hidden=[home()])
 
 
 def work(ledger: Ledger, bench: Bench, request: Request, run: str, interrupts: Interrupts, watch: Watch) -> None:

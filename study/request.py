@@ -29,6 +29,7 @@ class Request:
     max_gain: float | None = None
     confirm: int = 3
     device: str | None = None
+    unsafe: bool = False
 
     def check(self) -> None:
         """Raise an InputError that names the flag at fault."""

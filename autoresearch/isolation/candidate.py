@@ -29,6 +29,7 @@ from autoresearch.device import Device
 from autoresearch.errors import AutoresearchError, TrialError
 from autoresearch.progress import Progress
 from autoresearch.revision import candidate_failures, load
+from autoresearch.sandbox.enclosure import Enclosure
 from autoresearch.training import Assignment, answering, compilation, train, warmup_batches
 
 from .channel import Channel
@@ -43,10 +44,21 @@ from .weights import TensorEntry, read_weights, write_weights
 _LONGEST_JOB = 2**24  # it lists each tensor of the weights
 
 
-def run_job(folder: Path, channel: int, log: int, memory: Sequence[int]) -> NoReturn:
-    """Do one job and end the process; the arguments after the folder are file descriptors, now this process's own."""
+def run_job(
+    folder: Path, channel: int, log: int, memory: Sequence[int], writable: Sequence[Path], enclosure: Enclosure | None
+) -> NoReturn:
+    """Do one job and end the process.
+
+    Args:
+        folder: Where it works.
+        channel: A file descriptor, now this process's own, as are the next two.
+        log: What it prints.
+        memory: What it shares with the supervisor.
+        writable: Where it may write, in a sandbox.
+        enclosure: The sandbox.
+    """
     try:
-        confine(folder, log)
+        confine(folder, log, writable, enclosure)
         link = Link(Channel(socket.socket(fileno=channel), longest=_LONGEST_JOB))
         _converse(link, folder / SOURCE, memory)
         while True:  # to be ended by the supervisor, who then finds everything that this process has started below it

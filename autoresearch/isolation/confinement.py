@@ -8,16 +8,22 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+
+from autoresearch.sandbox.capabilities import open_to_others
+from autoresearch.sandbox.enclosure import Enclosure
 
 from .job import SCRATCH
 
 
-def confine(folder: Path, log: int) -> None:
+def confine(folder: Path, log: int, writable: Sequence[Path], enclosure: Enclosure | None) -> None:
     """Leave the supervisor's session and terminal, move into the trial's folder, and print to its log alone.
 
     A group of its own is what makes the whole process tree one thing to kill.
     """
+    if enclosure is not None:
+        open_to_others(True)  # as a fork it is not, and then may not even write to its own files below /proc
     if os.getsid(0) != os.getpid():  # one that was started for this job alone leads a session from the start
         os.setsid()
     os.chdir(folder)
@@ -32,6 +38,8 @@ def confine(folder: Path, log: int) -> None:
         # container lets a process ask for that.
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    if enclosure is not None:
+        enclosure.enter(writable)
 
 
 def _redirect(log: int) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 
 from autoresearch.errors import InputError, WorkerError
+from autoresearch.sandbox.resources import excess
+from autoresearch.sandbox.sandbox import Sandbox
 
 from .channel import Channel
 from .job import LOG
@@ -31,6 +33,7 @@ class Nursery:
         rehearse: bool = False,
         compiles: bool = True,
         start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
+        sandbox: Sandbox | None = None,
     ) -> None:
         """Prepare to start processes.
 
@@ -40,32 +43,36 @@ class Nursery:
             rehearse: Whether the compiler for CPUs will be wanted.
             compiles: Whether any compiler will.
             start: Starts a process, as `subprocess.Popen` does.
+            sandbox: Around all that is started; None for none.
         """
         if sys.platform == "win32":
             raise InputError("a study runs each trial in a process of its own, which needs Linux or macOS, not Windows")
         self._cache, self._forks, self._rehearse, self._compiles = cache, forks, rehearse, compiles
-        self._start_process = start
+        self._start_process, self._sandbox = start, sandbox
         self._warm: WarmProcess | None = None
 
     def warm_up(self) -> WarmProcess:
         """Start a warm process unless there is one; it imports what it needs while this process goes on."""
         if self._warm is None or not self._warm.is_alive:
             self.close()
-            self._warm = WarmProcess(self._cache, self._forks, self._rehearse, self._compiles, self._start_process)
+            self._warm = WarmProcess(
+                self._cache, self._forks, self._rehearse, self._compiles, self._start_process, self._sandbox
+            )
         return self._warm
 
     @contextmanager
-    def candidate(self, folder: Path, memory: Sequence[int] = ()) -> Iterator[Candidate]:
+    def candidate(self, folder: Path, memory: Sequence[int] = (), compiles: bool = True) -> Iterator[Candidate]:
         """A new candidate; when the context is left, it and everything below it are dead.
 
         Args:
             folder: Where it works and its log goes; exists.
             memory: Descriptors of shared memory to hand over.
+            compiles: Whether it may write to the folder for compiled code, which all candidates share.
 
         Raises:
             WorkerError: No process can be started.
         """
-        candidate = self._start(folder, memory)
+        candidate = self._start(folder, memory, [folder, *([self._cache] if compiles else [])])
         is_of_use = False
         try:
             yield candidate
@@ -82,13 +89,13 @@ class Nursery:
             self._warm.close()
             self._warm = None
 
-    def _start(self, folder: Path, memory: Sequence[int]) -> Candidate:
+    def _start(self, folder: Path, memory: Sequence[int], writable: Sequence[Path]) -> Candidate:
         try:
             try:
-                return self._new(self.warm_up(), folder, memory)
+                return self._new(self.warm_up(), folder, memory, writable, self._sandbox)
             except WarmProcessLost:  # since it was last looked at
                 self.close()
-                return self._new(self.warm_up(), folder, memory)
+                return self._new(self.warm_up(), folder, memory, writable, self._sandbox)
         except WarmProcessLost as error:
             self.close()
             raise WorkerError(f"this machine cannot start a trial: {error}") from error
@@ -97,27 +104,38 @@ class Nursery:
             raise
 
     @staticmethod
-    def _new(warm: WarmProcess, folder: Path, memory: Sequence[int]) -> Candidate:
+    def _new(
+        warm: WarmProcess, folder: Path, memory: Sequence[int], writable: Sequence[Path], sandbox: Sandbox | None
+    ) -> Candidate:
         ours, theirs = socket.socketpair()
         try:
             with theirs, (folder / LOG).open("wb") as log:
-                pid = warm.fork(folder, [theirs.fileno(), log.fileno(), *memory])
+                pid = warm.fork(folder, [theirs.fileno(), log.fileno(), *memory], writable)
         except BaseException:
             ours.close()
             raise
-        return Candidate(warm, Channel(ours), pid)
+        return Candidate(warm, Channel(ours), pid, folder, sandbox)
 
 
 class Candidate:
     """One candidate's process, from the outside."""
 
-    def __init__(self, warm: WarmProcess, channel: Channel, pid: int) -> None:
+    def __init__(
+        self, warm: WarmProcess, channel: Channel, pid: int | None, folder: Path, sandbox: Sandbox | None
+    ) -> None:
         self.channel = channel
         self._warm, self._pid = warm, pid
+        self._folder, self._sandbox = folder, sandbox
         self._has_ended = False
         self._is_of_use = False  # the warm process, afterwards
         # Remembers when the process began, so that another one of the same number is not taken for it.
-        self._process = psutil.Process(pid) if psutil.pid_exists(pid) else None
+        self._process = psutil.Process(pid) if pid is not None and psutil.pid_exists(pid) else None
+
+    def excess(self) -> str | None:
+        """Which limit of its sandbox it exceeds, in words; None where it keeps them all."""
+        if self._sandbox is None or self._process is None:
+            return None
+        return excess(self._process, self._folder, self._sandbox.resources)
 
     def wait(self, seconds: float) -> int | None:
         """Wait until it has ended by itself; return how, as `Popen.returncode` has it, or None if nobody knows."""
@@ -147,8 +165,9 @@ class Candidate:
         below: list[psutil.Process] = []
         with contextlib.suppress(psutil.NoSuchProcess):
             below = self._process.children(recursive=True) if self._process is not None else []
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGKILL)
+        if self._pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._pid, signal.SIGKILL)
         for process in below:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -37,7 +37,7 @@ from .slate import Slate
 _FAILURES: dict[str, type[AutoresearchError]] = {
     error.__name__: error for error in (RevisionError, KnobError, OutOfMemory, Diverged)
 }  # no DataError: the data were looked at before, so it is the revision's batch that they do not hold
-_LOOK_AT_LOG = 5.0  # seconds between two looks at its size, at the most
+_LOOK_AFTER = 1.0  # seconds between two looks at what it prints and uses, at the most
 _LAST_BREATH = 10.0  # seconds in which a process that has closed its channel should end
 
 M = TypeVar("M", bound=Message)
@@ -119,11 +119,8 @@ class Session:
         """Wait for the one message that may come now; with `watch`, also for progress."""
         deadline = time.monotonic() + seconds
         while True:
-            letter = self._inbox.take(min(deadline, time.monotonic() + _LOOK_AT_LOG))
-            if self._log.stat().st_size > self._limits.log_bytes:
-                raise TrialError(
-                    f"the run printed over {self._limits.log_bytes} bytes and was killed", log_tail(self._log)
-                )
+            letter = self._inbox.take(min(deadline, time.monotonic() + _LOOK_AFTER))
+            self._look_after()
             if letter is None and time.monotonic() < deadline:
                 continue
             if letter is None or letter.at > deadline:
@@ -136,6 +133,14 @@ class Session:
                     return content, letter.at
                 case _:
                     raise self._failure(letter)
+
+    def _look_after(self) -> None:
+        """Raise where it uses more of the machine than it may."""
+        if (excess := self._candidate.excess()) is not None:
+            error = OutOfMemory if "of memory" in excess else TrialError
+            raise error(f"the run was killed: {excess}", log_tail(self._log))
+        if self._log.stat().st_size > self._limits.log_bytes:
+            raise TrialError(f"the run printed over {self._limits.log_bytes} bytes and was killed", log_tail(self._log))
 
     def _failure(self, letter: Letter) -> AutoresearchError:
         match letter.content:

@@ -24,6 +24,7 @@ from autoresearch.knobs import Knob, batches_a_step
 from autoresearch.progress import Progress
 from autoresearch.records import TrialResult, TrialSettings
 from autoresearch.revision import read_source
+from autoresearch.sandbox.sandbox import Sandbox
 
 from .feeder import Feeder
 from .job import (
@@ -59,6 +60,7 @@ class Supervisor:
         rehearse: bool | None = None,
         compiles: bool = True,
         start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
+        sandbox: Sandbox | None = None,
     ) -> None:
         """Start the warm process.
 
@@ -69,6 +71,8 @@ class Supervisor:
             rehearse: Whether the warm process prepares torch's compiler for CPUs. None: where it works and there is no GPU.
             compiles: Whether it imports torch's compiler; a trial that compiles all the same only starts later.
             start: Starts a process, as `subprocess.Popen` does.
+            sandbox: Around all trials; its study's folder must hold the cache and the folders of the trials. None: they run
+                with all that this user may do.
 
         Raises:
             InputError: On Windows, or where the cache cannot be written to.
@@ -77,7 +81,7 @@ class Supervisor:
         self.limits = limits or Limits()
         if rehearse is None:
             rehearse = not torch.cuda.is_available() and detect("cpu").compile_obstacle is None
-        self._nursery = Nursery(cache.resolve(), forks, rehearse, compiles, start)
+        self._nursery = Nursery(cache.resolve(), forks, rehearse, compiles, start, sandbox)
         self._nursery.warm_up()
 
     def __enter__(self) -> Self:
@@ -196,7 +200,7 @@ class _Answers:
             with (
                 new_slate(slate_shape(self._settings)) as (descriptor, slate),
                 _furnished(folder, self._settings.source),
-                self._nursery.candidate(folder, [descriptor, self._weights]) as candidate,
+                self._nursery.candidate(folder, [descriptor, self._weights], compiles=False) as candidate,
                 Session(candidate, folder / LOG, self._limits) as session,
             ):
                 session.build(job)

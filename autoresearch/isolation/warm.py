@@ -22,6 +22,9 @@ from typing import Any, NoReturn
 
 import psutil
 
+from autoresearch.sandbox.capabilities import open_to_others
+from autoresearch.sandbox.enclosure import Enclosure
+
 from .channel import Channel
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -32,13 +35,23 @@ def main(arguments: list[str]) -> None:
     """Serve jobs until the supervisor is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
     control = Channel(socket.socket(fileno=int(arguments[0])))
+    enclosure = _enclosure(arguments)
     _preload(compiles="--eager" not in arguments, rehearse="--rehearse" in arguments)
+    if enclosure is not None:
+        open_to_others(False)  # its forks run what nobody has read, and shall not write into its memory
     if "--once" in arguments:
-        _serve_one(control)
+        _serve_one(control, enclosure)
     _adopt_orphans()
     gc.collect()
     gc.freeze()  # a collection in a fork would write to, and so copy, every page that holds an object
-    _Warm(control).serve()
+    _Warm(control, enclosure).serve()
+
+
+def _enclosure(arguments: list[str]) -> Enclosure | None:
+    """What each candidate does to itself; None without a sandbox."""
+    if "--enclosure" not in arguments:
+        return None
+    return Enclosure.from_json(arguments[arguments.index("--enclosure") + 1])
 
 
 def _preload(compiles: bool, rehearse: bool) -> None:
@@ -64,10 +77,11 @@ def receive_job(control: Channel, message: dict[str, Any]) -> dict[str, Any]:
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     channel, log, *memory = descriptors
-    return {"folder": Path(message["folder"]), "channel": channel, "log": log, "memory": memory}
+    writable = [Path(place) for place in message["writable"]]
+    return {"folder": Path(message["folder"]), "channel": channel, "log": log, "memory": memory, "writable": writable}
 
 
-def _serve_one(control: Channel) -> NoReturn:
+def _serve_one(control: Channel, enclosure: Enclosure | None) -> NoReturn:
     from .candidate import run_job
 
     try:
@@ -76,14 +90,14 @@ def _serve_one(control: Channel) -> NoReturn:
         control.send({"said": "started", "pid": os.getpid()})
     except (EOFError, BrokenPipeError, ConnectionResetError):
         sys.exit()
-    run_job(**job)
+    run_job(enclosure=enclosure, **job)
 
 
 class _Warm:
     """Forks, reaps, and kills; one job at a time."""
 
-    def __init__(self, control: Channel) -> None:
-        self._control = control
+    def __init__(self, control: Channel, enclosure: Enclosure | None) -> None:
+        self._control, self._enclosure = control, enclosure
         self._child: int | None = None
         self._wake, wake = socket.socketpair()
         for end in (self._wake, wake):
@@ -128,7 +142,7 @@ class _Warm:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for end in (self._control, self._wake, self._wake_writer):
             end.close()
-        run_job(**job)
+        run_job(enclosure=self._enclosure, **job)
 
     def _look_after_child(self) -> None:
         if self._child is None:

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import AutoresearchError, InputError, WorkerError
+from autoresearch.sandbox.pids import outside_pid
+from autoresearch.sandbox.sandbox import Sandbox
 
 from .channel import Channel, Nonsense
 from .environment import clean_environment
@@ -40,6 +42,7 @@ class WarmProcess:
         rehearse: bool = False,
         compiles: bool = True,
         start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
+        sandbox: Sandbox | None = None,
     ) -> None:
         _make_folder(cache / "tmp")
         self.forks = forks
@@ -47,9 +50,12 @@ class WarmProcess:
         ours, theirs = socket.socketpair()
         # -P: what lies in the working directory shall not stand in for a module.
         command = [sys.executable, "-P", "-m", "autoresearch.isolation.warm", str(theirs.fileno())]
+        command += ["--once"] * (not forks) + ["--rehearse"] * rehearse + ["--eager"] * (not compiles)
+        if sandbox is not None:
+            command = sandbox.command([*command, "--enclosure", sandbox.enclosure])
         try:
             self._process = start(
-                command + ["--once"] * (not forks) + ["--rehearse"] * rehearse + ["--eager"] * (not compiles),
+                command,
                 env=clean_environment(cache),
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
@@ -70,11 +76,12 @@ class WarmProcess:
         """Whether it can be asked for a candidate, or soon can."""
         return self._process.poll() is None
 
-    def fork(self, folder: Path, descriptors: list[int]) -> int:
-        """Start a candidate; return its process number.
+    def fork(self, folder: Path, descriptors: list[int], writable: Sequence[Path]) -> int | None:
+        """Start a candidate; return its process number, None if it has ended already.
 
         Args:
             folder: Where it shall work.
+            writable: Where it may write, in a sandbox.
             descriptors: Its end of a channel, its log, and shared memory. They are copied: close them afterwards.
 
         Raises:
@@ -84,11 +91,13 @@ class WarmProcess:
             self._hear("ready", _IMPORT_SECONDS)
             self._is_ready = True
         try:
-            self._control.send({"do": "start", "folder": str(folder.resolve())})
+            places = [str(place.resolve()) for place in writable]
+            self._control.send({"do": "start", "folder": str(folder.resolve()), "writable": places})
             socket.send_fds(self._control.socket, [b"."], descriptors)
         except OSError as error:
             raise WarmProcessLost(self._obituary()) from error
-        return int(self._hear("started", _ANSWER_SECONDS)["pid"])
+        # In a sandbox processes may have other numbers than out here.
+        return outside_pid(int(self._hear("started", _ANSWER_SECONDS)["pid"]), self._process.pid)
 
     def kill_candidate(self) -> None:
         """Kill it with its whole process tree, unless it has ended.

@@ -5,6 +5,7 @@ On the trusted side:
     rung.py          a way to build the sandbox; the best one is bubblewrap.py, the next one landlock.py
     choose.py        tries the rungs for real (bait.py, attempts.py, probe.py) and takes the first that holds
     resources.py     memory, processes, bytes: what may be used, and whether it has been exceeded
+    sandbox.py       what was chosen, with what it grants
     pids.py          which process it is that bears a number in there
 
 In the sandbox, before a line of a revision runs:

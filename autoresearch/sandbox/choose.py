@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -80,6 +82,30 @@ def choose(under: Path, device: str, environment: Environment) -> Tried:
         f"no sandbox holds on this machine ({_reasons(_tried_until_one_holds(under, device, environment))}), and edits are "
         "not run without one; install bubblewrap, or give --unsafe and read what it gives up"
     )
+
+
+def remembered(under: Path, device: str, environment: Environment) -> Rung:
+    """As `choose`, but what was found to hold on this machine is not tried again until something has changed.
+
+    Raises:
+        SandboxError: None holds.
+    """
+    note, key = under / "sandbox.json", _circumstances(device)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        known = json.loads(note.read_text(encoding="utf-8"))
+        found = next((rung for rung in RUNGS if rung.name == known.get("rung") and known.get("with") == key), None)
+        if found is not None:
+            return found
+    rung = choose(under, device, environment).rung
+    with contextlib.suppress(OSError):  # then it is tried again next time
+        note.write_text(json.dumps({"rung": rung.name, "with": key}), encoding="utf-8")
+    return rung
+
+
+def _circumstances(device: str) -> list[str]:
+    """What the answer depends on: the kernel, the user, this installation, and whether bubblewrap is there."""
+    ours = max(path.stat().st_mtime for path in Path(__file__).parent.glob("*.py"))
+    return [platform.release(), str(os.getuid()), sys.executable, str(ours), str(shutil.which("bwrap")), device]
 
 
 @cache

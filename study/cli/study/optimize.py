@@ -86,6 +86,7 @@ _PRUNER = optuna.pruners.PercentilePruner(75.0, n_startup_trials=8, n_warmup_ste
     metavar="N",
     help="Fresh seeds that confirm the result.",
 )
+@click.option("--unsafe", is_flag=True, help="Run edits without a sandbox: with all that you may do yourself.")
 @binding_flags
 @click.option("--join", metavar="RUN", hidden=True, help="The run that this process is a worker of.")
 @click.option("--worker", type=int, hidden=True, help="Which of its workers.")
