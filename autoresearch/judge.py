@@ -134,7 +134,7 @@ class _Paper:
 
     def put_thorough(self, forward: Forward) -> None:
         """Probe all rows in a third process."""
-        self._sheets.append(plan_thorough(self._tokens, len(self._tokens) // 4 + 1, self._random))
+        self._sheets.append(plan_thorough(self._tokens, self._sheets, self._random))
         self.put(len(self._sheets) - 1, forward)
 
     def score(self) -> Score:

@@ -18,6 +18,8 @@ import numpy as np
 
 from autoresearch.errors import Cheat
 
+_LARGEST_SHARE_REPEATED = 4  # at the most every fourth row is repeated as it is: the others can be probed
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -42,7 +44,9 @@ class Disagreement:
 
 
 def plan(tokens: np.ndarray, probed: int, repeated: int, random: np.random.Generator) -> tuple[Sheet, Sheet]:
-    """Questions that score every row once, with so many of the rows probed and so many repeated as they are.
+    """Questions that score every row once, with so many of the rows probed and so many others repeated as they are.
+
+    No process is asked two questions that begin alike: from the second it could see what the first was.
 
     Args:
         tokens: `(rows, T)` of the split.
@@ -53,7 +57,8 @@ def plan(tokens: np.ndarray, probed: int, repeated: int, random: np.random.Gener
     count, length = tokens.shape
     side = random.permutation(count) % 2  # which of the two is asked the row as it stands
     twice = random.permutation(count)
-    ends, again = twice[: min(probed, count)], twice[::-1][: min(repeated, count)]
+    repeats_wanted = min(repeated, count // _LARGEST_SHARE_REPEATED)
+    again, ends = twice[:repeats_wanted], twice[repeats_wanted : repeats_wanted + probed]
     cuts = random.integers(1, length, size=len(ends))
     sheets = []
     for process in (0, 1):
@@ -66,13 +71,13 @@ def plan(tokens: np.ndarray, probed: int, repeated: int, random: np.random.Gener
     return sheets[0], sheets[1]
 
 
-def plan_thorough(tokens: np.ndarray, repeated: int, random: np.random.Generator) -> Sheet:
-    """Questions that probe every row, among so many that are repeated as they are."""
+def plan_thorough(tokens: np.ndarray, before: Sequence[Sheet], random: np.random.Generator) -> Sheet:
+    """Questions for a third process, that probe every row that was not; those that were are asked as they are."""
     count, length = tokens.shape
-    again = random.permutation(count)[: min(repeated, count)]
-    rows = np.concatenate((np.arange(count), again))
-    cuts = np.concatenate((random.integers(1, length, size=count), np.full(len(again), length)))
-    return _sheet(tokens, rows, cuts, random)
+    probed = np.concatenate([sheet.rows[sheet.cuts < length] for sheet in before])
+    cuts = np.asarray(random.integers(1, length, size=count))
+    cuts[probed] = length
+    return _sheet(tokens, np.arange(count), cuts, random)
 
 
 def nats_by_row(sheets: Sequence[Sheet], answers: Sequence[np.ndarray], count: int) -> np.ndarray:

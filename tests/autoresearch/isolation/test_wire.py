@@ -13,7 +13,7 @@ import pytest
 
 from autoresearch.isolation.channel import MAX_MESSAGE_BYTES, Channel, Nonsense
 from autoresearch.isolation.inbox import Closed, Inbox
-from autoresearch.isolation.messages import Failed, Finished, Knobs, Logits, Training, understand
+from autoresearch.isolation.messages import Failed, Finished, Knobs, Logits, Next, Ready, understand
 from autoresearch.progress import Progress
 
 PROGRESS = {
@@ -86,7 +86,8 @@ def test_numbers_that_no_message_can_carry_are_not_sent(ends: tuple[Channel, soc
 
 
 def test_messages_are_understood() -> None:
-    assert understand({"kind": "training"}) == Training()
+    assert understand({"kind": "next"}) == Next()
+    assert understand({"kind": "ready"}) == Ready()
     assert understand(PROGRESS) == Progress(0.5, 7, 2.5, 1e4, None, 3.0)
     assert understand({"kind": "logits", "shape": [2, 3, 4], "dtype": "bfloat16"}) == Logits((2, 3, 4), "bfloat16")
     assert understand({"kind": "finished", "peak_memory_bytes": 5}) == Finished(5)
@@ -191,7 +192,7 @@ def test_of_progress_that_nobody_heard_the_tenths_and_the_latest_are_kept(
 def test_a_flood_ends_the_conversation(ends: tuple[Channel, socket.socket]) -> None:
     channel, other = ends
     inbox = Inbox(channel)
-    other.sendall(framed(b'{"kind": "training"}') * 100)
+    other.sendall(framed(b'{"kind": "ready"}') * 100)
     inbox._thread.join()  # it reads no further
     letters = [inbox.take(time.monotonic() + 60) for _ in range(65)]
     assert letters[-1] is not None
