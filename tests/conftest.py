@@ -14,6 +14,12 @@ from autoresearch.data.prepare import DataSettings, prepare
 # A shell that runs the tests in the background has them ignore Ctrl-C, and with them every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole studies first: they take longest, and nobody should have to wait for the last of them alone."""
+    items.sort(key=lambda item: "loop" not in item.path.parts)
+
+
 _SUBJECTS = ("The night", "A model", "Some corpus", "One trial", "Every morning", "The judge")
 _VERBS = ("keeps", "drops", "reads", "trains", "finds", "asks for")
 _OBJECTS = ("a token", "the budget", "two edits", "no clock", "its answer", "a better number")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -45,9 +45,12 @@ def wait_for(process: subprocess.Popen[str], words: str) -> str:
 def candidate_of(process: subprocess.Popen[str]) -> psutil.Process:
     """The process of the trial in flight: a fork of the warm one. The line in the log comes just before it."""
     while process.poll() is None:
-        for warm in psutil.Process(process.pid).children():
-            for candidate in warm.children():
-                return candidate
+        for candidate in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                warm = candidate.parent()
+                is_fork = warm is not None and warm.cmdline() == candidate.cmdline()
+                if is_fork and candidate.name() != "bwrap":
+                    return candidate
     raise AssertionError("the worker ended first")
 
 
