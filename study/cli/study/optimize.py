@@ -94,8 +94,9 @@ def optimize(storage: str, study_name: str | None, join: str | None, worker: int
     """Run trials until the time or their number is spent; Ctrl-C ends it, the same command goes on.
 
     The first trials measure the baseline and its noise. Then knob values are sampled and edits of train.py tried, and what
-    improves val_bpb by more than the noise is built on. At the end the best and the baseline are run again on fresh
-    seeds, and scored once on the locked test split. Without --hours and --trials it goes on until Ctrl-C.
+    improves val_bpb by more than the noise is built on. Trials run in a sandbox (see autoresearch doctor). At the end the
+    best and the baseline are run again on fresh seeds, and scored once on the locked test split. Without --hours and
+    --trials it goes on until Ctrl-C.
 
     \b
     autoresearch study optimize --hours 8

@@ -48,6 +48,7 @@ def refusal(*arguments: str) -> str:
         (["--baseline-repeats", "1"], "measures no noise"),
         (["--min-delta", "-0.1"], "--min-delta is -0.1"),
         (["--confirm", "-1"], "--confirm is -1"),
+        (["--max-gain", "0"], "--max-gain is 0.0: expected a number of bits a byte over 0"),
         (["--edit-ratio", "1.5"], "--edit-ratio is 1.5: expected a share from 0 to 1"),
         (["--edit-ratio", "0.5", "--policy", "stagnation"], "belongs to --policy ratio"),
         (["--policy", "never"], "'never' is not one of"),
