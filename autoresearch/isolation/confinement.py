@@ -31,6 +31,11 @@ def confine(folder: Path, log: int, writable: Sequence[Path], enclosure: Enclosu
     scratch = folder / SCRATCH
     scratch.mkdir(exist_ok=True)
     os.environ["TMPDIR"], tempfile.tempdir = str(scratch), None
+    if (
+        Path(os.environ["HOME"]) not in writable
+    ):  # compiled code is shared by those that may write it, and by nobody else
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(scratch / "inductor")
+        os.environ["TRITON_CACHE_DIR"] = str(scratch / "triton")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     faulthandler.enable(all_threads=False)  # a segmentation fault leaves its traceback in the log
     if sys.platform == "linux":

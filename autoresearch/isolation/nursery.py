@@ -67,7 +67,7 @@ class Nursery:
         Args:
             folder: Where it works and its log goes; exists.
             memory: Descriptors of shared memory to hand over.
-            compiles: Whether it may write to the folder for compiled code, which all candidates share.
+            compiles: Whether it shares the folder for compiled code; else it has one of its own.
 
         Raises:
             WorkerError: No process can be started.

@@ -50,6 +50,7 @@ class Session:
         self._candidate, self._log, self._limits = candidate, log, limits
         self._inbox = Inbox(candidate.channel, feeder)
         self._oom_kills = oom_kills()
+        self._looked = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +136,11 @@ class Session:
                     raise self._failure(letter)
 
     def _look_after(self) -> None:
-        """Raise where it uses more of the machine than it may."""
+        """Raise where it uses more of the machine than it may; to look takes milliseconds, so not at every answer."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_AFTER:
+            return
+        self._looked = now
         if (excess := self._candidate.excess()) is not None:
             error = OutOfMemory if "of memory" in excess else TrialError
             raise error(f"the run was killed: {excess}", log_tail(self._log))
