@@ -90,25 +90,43 @@ def nats_by_row(sheets: Sequence[Sheet], answers: Sequence[np.ndarray], count: i
     return found
 
 
-def worst_disagreement(found: np.ndarray, sheets: Sequence[Sheet], answers: Sequence[np.ndarray]) -> Disagreement:
-    """Among all pairs of answers that must agree, the two that differ most; plain repeats come before probes.
+def worst_disagreements(
+    found: np.ndarray, sheets: Sequence[Sheet], answers: Sequence[np.ndarray]
+) -> tuple[Disagreement, Disagreement]:
+    """Among all pairs of answers that must agree, the two that differ most: of a row asked again as it is, and of a probe.
 
     Args:
         found: From `nats_by_row`.
         sheets: The questions.
         answers: As there.
     """
-    worst = Disagreement(0.0, 0, 0, found.shape[1])
+    length = found.shape[1]
+    again, probed = Disagreement(0.0, 0, 0, length), Disagreement(0.0, 0, 0, length)
     for sheet, nats in zip(sheets, answers, strict=True):
-        before_cut = np.arange(nats.shape[1]) < sheet.cuts[:, None]  # (n, T)
-        # Two answers that are both not finite are no sign of anything: such a model has no score.
-        difference = np.where(before_cut, np.abs(nats - found[sheet.rows]), 0.0)
-        difference = np.nan_to_num(difference, nan=0.0, posinf=np.inf)
-        at = np.unravel_index(int(difference.argmax()), difference.shape) if difference.size else (0, 0)
-        if difference.size and difference[at] > worst.nats:
+        difference = _difference(nats, found[sheet.rows])
+        as_it_is = sheet.cuts == length
+        again = _worse(again, sheet, np.where(as_it_is[:, None], difference, 0.0))
+        before_cut = np.arange(length) < sheet.cuts[:, None]  # (n, T)
+        probed = _worse(probed, sheet, np.where(before_cut & ~as_it_is[:, None], difference, 0.0))
+    return again, probed
+
+
+def _difference(nats: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """By how much answers differ. Where one is a number and the other is none, a model keeps silent when it likes to."""
+    a_number, another = np.isfinite(nats), np.isfinite(found)
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(nats - found)
+    # Two answers that are both not finite are no sign of anything: such a model has no score.
+    return np.where(a_number & another, difference, np.where(a_number == another, 0.0, np.inf))
+
+
+def _worse(worst: Disagreement, sheet: Sheet, difference: np.ndarray) -> Disagreement:
+    """The worst so far, or the greatest of these differences `(n, T)` if it is worse."""
+    if difference.size:
+        at = np.unravel_index(int(difference.argmax()), difference.shape)
+        if difference[at] > worst.nats:
             question, position = int(at[0]), int(at[1])
-            cut = int(sheet.cuts[question])
-            worst = Disagreement(float(difference[at]), int(sheet.rows[question]), position, cut)
+            return Disagreement(float(difference[at]), int(sheet.rows[question]), position, int(sheet.cuts[question]))
     return worst
 
 

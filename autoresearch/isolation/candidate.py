@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning.pytorch import seed_everything
+from lightning.pytorch import LightningModule, seed_everything
 from optuna.distributions import distribution_to_json
 from torch import Tensor
 
@@ -141,11 +141,23 @@ def _answer(link: Link, job: dict[str, Any], source: Path, slate: int, weights: 
         hyperparameters = revision.hyperparameters(**assignment.values)
         model = revision.gpt(hyperparameters, vocab_size=assignment.vocab_size, context=assignment.context)
         entries = tuple(TensorEntry(name, dtype, tuple(shape)) for name, dtype, shape in job["weights"])
-        model.load_state_dict(read_weights(weights, entries))
+        _fill(model, read_weights(weights, entries))
         link.send("ready")
         shape = SlateShape(job["rows_at_a_time"], assignment.context, assignment.vocab_size)
         _answer_all(link, Slate(slate, shape), answering(model, device), device)
     link.send("finished", peak_memory_bytes=peak_memory(device.torch_device))
+
+
+def _fill(model: LightningModule, state: dict[str, Tensor]) -> None:
+    """Give a model that was built anew the weights of the trained one."""
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:  # the first of its lines says nothing
+        _, _, what = " ".join(str(error).split()).partition(": ")
+        raise TrialError(
+            "the trained weights do not fit the model as it is built anew (register parameters and buffers in __init__, "
+            f"and do not change them later): {what}"
+        ) from error
 
 
 def _answer_all(link: Link, slate: Slate, forward: Callable[[Tensor], Tensor], device: Device) -> None:
