@@ -35,7 +35,7 @@ from .channel import Channel
 from .confinement import confine
 from .handed import HandedBatches, HandedBudget
 from .job import SOURCE
-from .messages import MAX_TAIL
+from .messages import MAX_TAIL, one_line
 from .slate import Slate, SlateShape
 from .tape import Tape, TapeShape
 from .weights import TensorEntry, read_weights, write_weights
@@ -98,7 +98,7 @@ def _converse(link: Link, source: Path, memory: Sequence[int]) -> None:
     except AutoresearchError as error:
         cause = error.__cause__ or error
         tail = "".join(traceback.format_exception(cause))[-MAX_TAIL:]
-        link.send("failed", error=type(error).__name__, message=str(error), tail=tail)
+        link.send("failed", error=type(error).__name__, message=one_line(str(error)), tail=tail)
 
 
 def _knobs(source: Path) -> list[dict[str, Any]]:

@@ -59,6 +59,7 @@ class Case:
     same_score: bool = False
     leaves_no: str = ""
     never: str = ""
+    spoils_nothing: bool = False
     needs: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
     steps: int = STEPS
@@ -114,7 +115,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder, draw = tmp_path_factory.mktemp("sentences"), random.Random(0)
     words = [f"{a}{b}{c}" for a in "bdklmrst" for b in "aeiou" for c in "nrst"]
     for number in range(200):
-        sentences = (" ".join(draw.choices(words, k=6)).capitalize() + "." for _ in range(100))
+        sentences = (" ".join(draw.choices(words, k=6)).capitalize() + "." for _ in range(150))
         (folder / f"{number:03}.txt").write_text(" ".join(sentences), encoding="utf-8")
     home = tmp_path_factory.mktemp("home")
     return prepare(DataSettings(str(folder), vocab_size=300, context=CONTEXT), home)
@@ -151,6 +152,7 @@ def honest_score(
 def run_case(case: Case, supervisor: Supervisor, dataset: Dataset, folder: Path) -> TrialResult:
     """Run it as any trial is run, but for the static check."""
     path = folder / "given.py"
+    folder.mkdir(exist_ok=True)
     path.write_text(retarget(package_source(), PRESETS["cpu"]), encoding="utf-8")
     defaults = {name: knob.default for name, knob in load(path).knobs.items()}
     path.write_text(case.source, encoding="utf-8")
@@ -184,6 +186,8 @@ def check_ending(
     else:
         assert type(ending).__name__ in case.ends.split("|"), f"{type(ending).__name__}: {ending}\n{ending.tail}"
         assert re.search(case.words, str(ending)), str(ending)
+    if case.spoils_nothing:
+        assert run_case(Case("honest/next"), supervisor, dataset, folder / "next").val_bpb > 1
     if case.leaves_no:
         assert not [process for process in psutil.process_iter(["cmdline"]) if case.leaves_no in _words(process)]
     if case.never:

@@ -7,7 +7,8 @@ for found in gc.get_objects():
         LINK = found
 """
 STEP = """
-LINK.send("progress", fraction=1.0, step=10**6, loss=0.0, tokens_per_second=1e12, mfu_percent=100.0, seconds_left=0.0)
+if self.global_step > 0:
+    LINK.send("progress", fraction=1.0, step=10**6, loss=0.0, tokens_per_second=1e12, mfu_percent=100.0, seconds_left=0.0)
 """
 REFUSED = "imports gc"
 ENDS = "score"
