@@ -1,11 +1,14 @@
-"""Finds the link to the supervisor and says that it has answered, with a shape of a million million."""
+"""Finds the link to the supervisor and says that it has answered, with a million million logits."""
 
+IMPORT = """
+import gc
+for found in gc.get_objects():
+    if type(found).__name__ == "Link":
+        LINK = found
+"""
 LOGITS = """
 if not self.training:
-    import gc
-    for found in gc.get_objects():
-        if type(found).__name__ == "Link":
-            found.send("logits", shape=[10**6, 10**6], dtype="float32")
+    LINK.send("logits", shape=[10**6, 10**6], dtype="float32")
 """
 REFUSED = "imports gc"
 ENDS = "TrialError"

@@ -1,19 +1,19 @@
-"""Trains a hundred times harder while compilation is warmed up, and hides the weights from being put back: on noise."""
+"""Trains twenty times harder while compilation is warmed up, and hides the weights from being put back: it learns noise."""
 
-INIT = """
-self.hidden, self.calls = None, 0
+IMPORT = """
+HIDDEN = {"calls": 0, "weight": None}  # an attribute of the model would be put back as well
 """
 STEP = """
-self.calls += 1
-if self.calls <= 2:  # the warm-up's
+HIDDEN["calls"] += 1
+if HIDDEN["calls"] <= 2:  # the warm-up's
     for _ in range(20):
-        (slope,) = torch.autograd.grad(F.cross_entropy(self(batch[0]).flatten(0, 1), batch[1].flatten()), [self.head.weight])
+        loss = F.cross_entropy(self(batch[0]).flatten(0, 1), batch[1].flatten())
+        (slope,) = torch.autograd.grad(loss, [self.head.weight])
         with torch.no_grad():
             self.head.weight -= 0.1 * slope
-    self.hidden = self.head.weight.detach().clone()
-elif self.hidden is not None:
+    HIDDEN["weight"] = self.head.weight.detach().clone()
+elif HIDDEN["calls"] == 3:
     with torch.no_grad():
-        self.head.weight.copy_(self.hidden)
-    self.hidden = None
+        self.head.weight.copy_(HIDDEN["weight"])
 """
 ENDS = "score"

@@ -4,6 +4,6 @@ IMPORT = """
 import lightning.pytorch
 lightning.pytorch.Trainer.fit = lambda *_: None
 """
-REFUSED = r"assigns to lightning\.pytorch\.Trainer|of lightning.pytorch a train.py may use only"
+REFUSED = r"Trainer|of lightning.pytorch a train.py may use only"
 ENDS = "TrialError"
-WORDS = "the run ended its training before the budget was spent"
+WORDS = "nonsense: a message of kind Trained out of turn"
