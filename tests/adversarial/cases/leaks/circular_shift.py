@@ -4,4 +4,4 @@ FORWARD = """
 x = x + torch.roll(x, 1, dims=1)
 """
 ENDS = "Cheat"
-WORDS = "position 0 of a row changed .+ a position must not depend on later tokens"
+WORDS = "a position must not depend on later tokens"

@@ -6,5 +6,6 @@ chosen = tokens.flatten() % 2 == 0
 taken = chosen & (chosen.cumsum(0) <= chosen.numel() // 8)
 x = torch.where(taken[:, None], -flat, flat).view_as(x)
 """
+PROBING = {"repeated": 64}
 ENDS = "Cheat"
 WORDS = "rows of a batch must not influence each other"

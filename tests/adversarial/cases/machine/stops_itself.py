@@ -2,10 +2,11 @@
 
 STEP = """
 import os, signal
-os.kill(os.getpid(), signal.SIGSTOP)
+if self.global_step == 1:
+    os.kill(os.getpid(), signal.SIGSTOP)
 """
 SECONDS = 0.7
-LIMITS = {"overstay": 1.0, "startup": 15.0}
+LIMITS = {"overstay": 1.0}
 REFUSED = "imports os"
 ENDS = "OverBudget"
-WORDS = "killed|did not begin to train within 15 s"
+WORDS = r"the run was still training 1\.7 s after it began and was killed"

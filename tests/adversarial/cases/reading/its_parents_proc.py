@@ -11,5 +11,5 @@ while pid > 1:
 """
 REFUSED = "imports os"
 NEEDS = "sandbox"
-ENDS = "TrialError|score"
+ENDS = "RevisionError|TrialError|score"
 WORDS = "PermissionError|FileNotFoundError"

@@ -8,5 +8,5 @@ if os.listdir(home):
 """
 REFUSED = "imports os"
 NEEDS = "sandbox"
-ENDS = "TrialError"
+ENDS = "RevisionError|TrialError"
 WORDS = "PermissionError|FileNotFoundError"
