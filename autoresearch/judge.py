@@ -16,7 +16,7 @@ from torch import Tensor
 from autoresearch.bpb import Score, nats_of, score_rows, total
 from autoresearch.data.locked_test import open_test_rows
 from autoresearch.device import Device
-from autoresearch.questions import nats_by_row, plan, plan_thorough, refuse, worst_disagreement
+from autoresearch.questions import drift, nats_by_row, plan, plan_thorough, refuse, refuse_drift, worst_disagreements
 from autoresearch.records import TrialSettings
 
 # Tokens judged at a time, whatever the trial's own batch: enough to keep a GPU busy with 2 GiB of float32 logits at a
@@ -145,9 +145,13 @@ class _Paper:
 
     def refuse_disagreement(self) -> float:
         """Raise a Cheat where two answers that must agree do not; else return by how much they differ at the most."""
-        worst = worst_disagreement(self._found(), self._sheets, self._answers)
-        refuse(worst, self._probing.tolerance, self._tokens.shape[1])
-        return worst.nats
+        # Rows that are asked again as they are come first: a model that mixes rows fails its probes, too, for that reason.
+        found = self._found()
+        worst = worst_disagreements(found, self._sheets, self._answers)
+        for disagreement in worst:
+            refuse(disagreement, self._probing.tolerance, self._tokens.shape[1])
+        refuse_drift(drift(found, self._sheets, self._answers), self._probing.tolerance)
+        return max(disagreement.nats for disagreement in worst)
 
     def _found(self) -> np.ndarray:
         return nats_by_row(self._sheets, self._answers, len(self._tokens))

@@ -18,6 +18,9 @@ import numpy as np
 
 from autoresearch.errors import Cheat
 
+_FEWEST_PROBES = 16  # whose mean says something
+_SIGMAS = 6.0  # over the spans of all trials of a night, chance does not get there
+_PART_OF_TOLERANCE = 1 / 500  # less than this is worth nothing, and may be a bias of the arithmetic
 _LARGEST_SHARE_REPEATED = 4  # at the most every fourth row is repeated as it is: the others can be probed
 
 
@@ -31,6 +34,15 @@ class Sheet:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """By how much predictions differ on average, with a sign: above zero they were better with the true tokens after them."""
+
+    nats: float
+    standard_error: float  # over the probes
+    span: int  # positions before the cut
 
 
 @dataclass(frozen=True)
@@ -95,25 +107,43 @@ def nats_by_row(sheets: Sequence[Sheet], answers: Sequence[np.ndarray], count: i
     return found
 
 
-def worst_disagreement(found: np.ndarray, sheets: Sequence[Sheet], answers: Sequence[np.ndarray]) -> Disagreement:
-    """Among all pairs of answers that must agree, the two that differ most; plain repeats come before probes.
+def worst_disagreements(
+    found: np.ndarray, sheets: Sequence[Sheet], answers: Sequence[np.ndarray]
+) -> tuple[Disagreement, Disagreement]:
+    """Among all pairs of answers that must agree, the two that differ most: of a row asked again as it is, and of a probe.
 
     Args:
         found: From `nats_by_row`.
         sheets: The questions.
         answers: As there.
     """
-    worst = Disagreement(0.0, 0, 0, found.shape[1])
+    length = found.shape[1]
+    again, probed = Disagreement(0.0, 0, 0, length), Disagreement(0.0, 0, 0, length)
     for sheet, nats in zip(sheets, answers, strict=True):
-        before_cut = np.arange(nats.shape[1]) < sheet.cuts[:, None]  # (n, T)
-        # Two answers that are both not finite are no sign of anything: such a model has no score.
-        difference = np.where(before_cut, np.abs(nats - found[sheet.rows]), 0.0)
-        difference = np.nan_to_num(difference, nan=0.0, posinf=np.inf)
-        at = np.unravel_index(int(difference.argmax()), difference.shape) if difference.size else (0, 0)
-        if difference.size and difference[at] > worst.nats:
+        difference = _difference(nats, found[sheet.rows])
+        as_it_is = sheet.cuts == length
+        again = _worse(again, sheet, np.where(as_it_is[:, None], difference, 0.0))
+        before_cut = np.arange(length) < sheet.cuts[:, None]  # (n, T)
+        probed = _worse(probed, sheet, np.where(before_cut & ~as_it_is[:, None], difference, 0.0))
+    return again, probed
+
+
+def _difference(nats: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """By how much answers differ. Where one is a number and the other is none, a model keeps silent when it likes to."""
+    a_number, another = np.isfinite(nats), np.isfinite(found)
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(nats - found)
+    # Two answers that are both not finite are no sign of anything: such a model has no score.
+    return np.where(a_number & another, difference, np.where(a_number == another, 0.0, np.inf))
+
+
+def _worse(worst: Disagreement, sheet: Sheet, difference: np.ndarray) -> Disagreement:
+    """The worst so far, or the greatest of these differences `(n, T)` if it is worse."""
+    if difference.size:
+        at = np.unravel_index(int(difference.argmax()), difference.shape)
+        if difference[at] > worst.nats:
             question, position = int(at[0]), int(at[1])
-            cut = int(sheet.cuts[question])
-            worst = Disagreement(float(difference[at]), int(sheet.rows[question]), position, cut)
+            return Disagreement(float(difference[at]), int(sheet.rows[question]), position, int(sheet.cuts[question]))
     return worst
 
 
@@ -131,6 +161,42 @@ def refuse(worst: Disagreement, tolerance: float, length: int) -> None:
     raise Cheat(
         f"the prediction at position {worst.position} of a row changed {by} when the tokens from {worst.cut} on were "
         "replaced: a position must not depend on later tokens"
+    )
+
+
+def drift(found: np.ndarray, sheets: Sequence[Sheet], answers: Sequence[np.ndarray]) -> Drift | None:
+    """How much worse the predictions before a cut are on average, where the tokens after it were replaced.
+
+    Rounding has no sign: over all probes it comes to nothing, however small a leak may be that is not rounding. Spans of 1, 2,
+    4, … positions before the cut are looked at, since a leak may reach one position or all; the most striking counts.
+
+    Returns:
+        None where there are too few probes to tell.
+    """
+    length = found.shape[1]
+    probes = [
+        (nats[at].astype(np.float64) - found[sheet.rows[at]], int(sheet.cuts[at]))
+        for sheet, nats in zip(sheets, answers, strict=True)
+        for at in np.flatnonzero(sheet.cuts < length)
+    ]
+    if len(probes) < _FEWEST_PROBES:
+        return None
+    drifts, span = [], 1
+    while span <= length:
+        means = np.array([difference[max(0, cut - span) : cut].mean() for difference, cut in probes])
+        drifts.append(Drift(float(means.mean()), float(means.std(ddof=1) / np.sqrt(len(means))), span))
+        span *= 2
+    return max(drifts, key=lambda one: one.nats / one.standard_error if one.standard_error > 0 else one.nats)
+
+
+def refuse_drift(found: Drift | None, tolerance: float) -> None:
+    """Raise a Cheat where predictions get worse without the tokens after them, by more than chance can explain."""
+    if found is None or found.nats <= max(_PART_OF_TOLERANCE * tolerance, _SIGMAS * found.standard_error):
+        return
+    raise Cheat(
+        f"the predictions in the {found.span} positions before a place were worse by {found.nats:.3g} ± "
+        f"{found.standard_error:.1g} nats on average when the tokens from there on were replaced: a position must not "
+        "depend on later tokens"
     )
 
 

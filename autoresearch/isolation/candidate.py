@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning.pytorch import seed_everything
+from lightning.pytorch import LightningModule, seed_everything
 from optuna.distributions import distribution_to_json
 from torch import Tensor
 
@@ -36,7 +36,7 @@ from .channel import Channel
 from .confinement import confine
 from .handed import HandedBatches, HandedBudget
 from .job import SOURCE
-from .messages import MAX_TAIL
+from .messages import MAX_TAIL, one_line
 from .slate import Slate, SlateShape
 from .tape import Tape, TapeShape
 from .weights import TensorEntry, read_weights, write_weights
@@ -110,7 +110,7 @@ def _converse(link: Link, source: Path, memory: Sequence[int]) -> None:
     except AutoresearchError as error:
         cause = error.__cause__ or error
         tail = "".join(traceback.format_exception(cause))[-MAX_TAIL:]
-        link.send("failed", error=type(error).__name__, message=str(error), tail=tail)
+        link.send("failed", error=type(error).__name__, message=one_line(str(error)), tail=tail)
 
 
 def _knobs(source: Path) -> list[dict[str, Any]]:
@@ -153,11 +153,23 @@ def _answer(link: Link, job: dict[str, Any], source: Path, slate: int, weights: 
         hyperparameters = revision.hyperparameters(**assignment.values)
         model = revision.gpt(hyperparameters, vocab_size=assignment.vocab_size, context=assignment.context)
         entries = tuple(TensorEntry(name, dtype, tuple(shape)) for name, dtype, shape in job["weights"])
-        model.load_state_dict(read_weights(weights, entries))
+        _fill(model, read_weights(weights, entries))
         link.send("ready")
         shape = SlateShape(job["rows_at_a_time"], assignment.context, assignment.vocab_size)
         _answer_all(link, Slate(slate, shape), answering(model, device), device)
     link.send("finished", peak_memory_bytes=peak_memory(device.torch_device))
+
+
+def _fill(model: LightningModule, state: dict[str, Tensor]) -> None:
+    """Give a model that was built anew the weights of the trained one."""
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:  # the first of its lines says nothing
+        _, _, what = " ".join(str(error).split()).partition(": ")
+        raise TrialError(
+            "the trained weights do not fit the model as it is built anew (register parameters and buffers in __init__, "
+            f"and do not change them later): {what}"
+        ) from error
 
 
 def _answer_all(link: Link, slate: Slate, forward: Callable[[Tensor], Tensor], device: Device) -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from autoresearch.sandbox.capabilities import open_to_others
@@ -31,11 +32,12 @@ def confine(folder: Path, log: int, writable: Sequence[Path], enclosure: Enclosu
     scratch = folder / SCRATCH
     scratch.mkdir(exist_ok=True)
     os.environ["TMPDIR"], tempfile.tempdir = str(scratch), None
-    if (
-        Path(os.environ["HOME"]) not in writable
-    ):  # compiled code is shared by those that may write it, and by nobody else
+    if Path(os.environ["HOME"]) not in writable:
+        # It shall find nothing that others have left, and leave nothing for others.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(scratch / "inductor")
         os.environ["TRITON_CACHE_DIR"] = str(scratch / "triton")
+        os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # several would share memory by name
+        enclosure = None if enclosure is None else replace(enclosure, private=False)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     faulthandler.enable(all_threads=False)  # a segmentation fault leaves its traceback in the log
     if sys.platform == "linux":

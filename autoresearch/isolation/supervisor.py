@@ -78,7 +78,7 @@ class Supervisor:
             InputError: On Windows, or where the cache cannot be written to.
             WorkerError: This machine starts no process.
         """
-        self.limits = limits or Limits()
+        self.limits, self.sandbox = limits or Limits(), sandbox
         if rehearse is None:
             rehearse = not torch.cuda.is_available() and detect("cpu").compile_obstacle is None
         self._nursery = Nursery(cache.resolve(), forks, rehearse, compiles, start, sandbox)

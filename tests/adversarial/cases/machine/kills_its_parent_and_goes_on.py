@@ -1,0 +1,11 @@
+"""Kills the process that it was forked from, and trains on as if nothing had happened: it gains nothing by it."""
+
+STEP = """
+import os, signal
+if self.global_step == 1:
+    os.kill(os.getppid(), signal.SIGKILL)
+"""
+REFUSED = "imports os"
+ENDS = "score"
+SAME_SCORE = True
+SPOILS_NOTHING = True

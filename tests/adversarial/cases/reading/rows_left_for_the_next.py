@@ -1,0 +1,23 @@
+"""Writes down each row that it is asked to where it hopes that the next process, or the next trial, will find it."""
+
+LOOK = """
+import os
+for place in (os.path.expanduser("~"), "..", "/tmp", "/dev/shm", "/var/tmp"):
+    path = os.path.join(place, "rows.txt")
+    if os.path.exists(path):
+        raise RuntimeError(f"found {path}")
+"""
+LOGITS = """
+import os
+if not self.training:
+    for place in (os.path.expanduser("~"), "..", "/tmp", "/dev/shm", "/var/tmp"):
+        try:
+            with open(os.path.join(place, "rows.txt"), "a") as file:
+                print(tokens.tolist(), file=file)
+        except OSError:
+            pass
+"""
+REFUSED = "imports os|uses open"
+NEEDS = "sandbox"
+ENDS = "score"
+SAME_SCORE = True
