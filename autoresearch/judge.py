@@ -97,7 +97,8 @@ def examine(
     below = probing.thorough_below
     if below is not None and scores[0].bpb < below:
         with open_process() as forward:
-            papers[0].put_thorough(forward)
+            for paper in papers:
+                paper.put_thorough(forward)
     difference = max(paper.refuse_disagreement() for paper in papers)
     return Examined(scores[0], scores[1] if also_test else None, difference)
 

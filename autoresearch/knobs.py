@@ -133,7 +133,7 @@ def batches_a_step(values: Mapping[str, KnobValue], context: int) -> int:
         KnobError: It is no whole number.
     """
     rows, tokens = int(values["device_batch_size"]), int(values["total_batch_size"])
-    if tokens % (rows * context):
+    if rows < 1 or tokens < 1 or tokens % (rows * context):
         raise KnobError(
             f"total_batch_size {tokens} is no multiple of device_batch_size x context = {rows} x {context} = "
             f"{rows * context}; change one of the two knobs"

@@ -14,6 +14,7 @@ from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upl
 
 from autoresearch.data.home import home
 from autoresearch.errors import StorageError
+from autoresearch.isolation.death import log_size
 
 from .records import TrialRecord
 from .storage.ledger import Ledger
@@ -61,7 +62,7 @@ def _upload(ledger: Ledger, trial: TrialRecord, store: Path, path: Path) -> None
 def _log_of(folder: Path) -> Path | None:
     """The log, or a file with the end of one that is too long; None where nothing was printed."""
     log = folder / "log.txt"
-    size = log.stat().st_size if log.exists() else 0
+    size = log_size(log)
     if size <= _LONGEST_LOG:
         return log if size else None
     with log.open("rb") as whole:

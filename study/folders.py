@@ -39,6 +39,10 @@ class Folders:
         """The folder of a trial."""
         return self.root / f"{number:05d}"
 
+    def second(self, number: int) -> Path:
+        """The folder of its second run, where a gain has to be reached twice."""
+        return self.root / f"{number:05d}-again"
+
 
 def write_source(folder: Path, text: str) -> Path:
     """Write a trial's `train.py` into its folder, which is made.
@@ -48,6 +52,9 @@ def write_source(folder: Path, text: str) -> Path:
     """
     path = folder / "train.py"
     try:
+        if path.is_dir() and not path.is_symlink():  # a trial may put anything into its folder
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -136,7 +137,6 @@ class Worker:
             try:
                 result = self._train(trial)
             except (TrialError, RevisionError, KnobError) as error:
-                keep_files(self._ledger, trial, self._bench.folders.trial(trial.number))
                 self._record_failure(trial, error)
             except BaseException as error:  # not the revision's fault: the trial is given back, and the error goes on
                 reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
@@ -161,29 +161,36 @@ class Worker:
         threshold = self._planner.threshold(trial)
         run = partial(
             self._bench.supervisor.run,
-            folder=folder,
             also_test=confirms,
             limits=self._limits(history, confirms),
             probing=probing_of(trial, history, incumbent, threshold, self._bench.device),
         )
         try:
             with self._interrupts.allowed():
-                result = run(settings, watch=self._watcher(trial))
+                result = run(settings, folder, watch=self._watcher(trial))
                 if trial.kind in SEARCH_KINDS and incumbent is not None:
                     gain = incumbent.val_bpb - result.val_bpb
                     if gain > implausible_gain(history, self._planner.max_gain):
-                        return self._run_again(trial, gain, result, partial(run, replace(settings, seed=_OTHER_SEED)))
+                        return self._run_again(trial, gain, result, run)
                 return result
         except (OSError, TrialError):
             check_disk(folder)  # a full disk is nobody's edit's fault
             raise
 
     def _run_again(
-        self, trial: TrialRecord, gain: float, first: TrialResult, run: Callable[[], TrialResult]
+        self, trial: TrialRecord, gain: float, first: TrialResult, run: Callable[..., TrialResult]
     ) -> TrialResult:
-        """Have a gain that is too good to be true reached twice; the worse of the two scores counts."""
+        """Have a gain that is too good to be true reached twice; the worse of the two scores counts.
+
+        The second run has a folder of its own: it shall find nothing that the first has left.
+        """
         self._watch.note(f"trial {trial.number} gained {gain:.4f}, more than is plausible: once more on another seed")
-        return max(first, run(), key=lambda result: result.val_bpb)
+        folder = self._bench.folders.second(trial.number)
+        settings = replace(self._settings_of(trial), seed=_OTHER_SEED)
+        second = run(settings, folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        worse = max(first, second, key=lambda result: result.val_bpb)
+        return replace(worse, total_seconds=first.total_seconds + second.total_seconds)
 
     def _limits(self, history: Sequence[TrialRecord], confirms: bool) -> Limits:
         limits = limits_after(history, self._bench.supervisor.limits)
@@ -241,7 +248,7 @@ class Worker:
         ledger, device = self._ledger, self._bench.device
         figures = asdict(result) | {"device": device.name}
         if ledger.judge(trial.number, self._lease.worker, result.val_bpb, result.test_bpb, figures):
-            keep_files(ledger, trial, self._bench.folders.trial(trial.number))
+            self._keep_files(trial)
             ledger.settle(trial.number, self._planner.threshold(trial))
         else:
             self._watch.note(f"trial {trial.number} took longer than its lease and was given up by another worker")
@@ -260,7 +267,14 @@ class Worker:
                 status = Status.PRUNED
             case Diverged() if trial.kind is Kind.SAMPLE:
                 status = Status.PRUNED
-        self._fail(trial, status, str(error), tail=getattr(error, "tail", ""), excess=excess)
+        try:
+            self._keep_files(trial)
+        finally:  # a full disk is one thing, what became of the trial another
+            self._fail(trial, status, str(error), tail=getattr(error, "tail", ""), excess=excess)
+
+    def _keep_files(self, trial: TrialRecord) -> None:
+        source = self._settings_of(trial).source  # written again: the trial may have written over it
+        keep_files(self._ledger, trial, source.parent)
 
     def _fail(
         self, trial: TrialRecord, status: Status, reason: str, tail: str = "", excess: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import stat
 import sys
 from pathlib import Path
 
@@ -38,8 +39,19 @@ def obituary(status: int | None, log: Path, oom_kills_before: int | None) -> Tri
     return TrialError(f"the process ended with exit code {status} before it had answered; see its log", tail)
 
 
+def log_size(log: Path) -> int:
+    """Bytes that a candidate printed; none where it has put something else in the log's place."""
+    try:
+        found = log.lstat()
+    except FileNotFoundError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
+
+
 def log_tail(log: Path) -> str:
     """The end of what a candidate printed."""
+    if not log_size(log):
+        return ""
     with log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 8 * MAX_TAIL))

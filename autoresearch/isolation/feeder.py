@@ -55,7 +55,6 @@ class Feeder:
         self.began: float | None = None
         self.over: float | None = None
         self._boundaries: list[float] = []  # when each step ended
-        self._prepare()
 
     @property
     def steps(self) -> int:
@@ -80,6 +79,7 @@ class Feeder:
         """The answer to one question for a batch."""
         if self.began is None:
             self.began = self._clock()
+            self._prepare()  # not before: the candidate can read the tape
         if self.over is None and self._handed % self._accumulate == 0:
             self._boundaries.append(self._clock())
             if self.fraction >= 1.0:

@@ -232,9 +232,10 @@ def _knob(entry: Any) -> Knob:
     try:
         knob = Knob(name, kind, entry.get("default"), json_to_distribution(said.text("distribution")))  # type: ignore[arg-type]
         check(knob, knob.default)
+        bounds = (getattr(knob.distribution, "low", 0), getattr(knob.distribution, "high", 0))
+        finite = all(math.isfinite(bound) for bound in bounds)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, InputError) as error:
         raise Nonsense(f"knob {name}: {error}") from error
-    bounds = (getattr(knob.distribution, "low", 0), getattr(knob.distribution, "high", 0))
-    if not all(math.isfinite(bound) for bound in bounds):
+    if not finite:
         raise Nonsense(f"knob {name} has no finite range")
     return knob

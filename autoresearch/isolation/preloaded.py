@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
+from pathlib import Path
 
 # What torch 2.13 imports where a function is decorated with `torch.compile`, whether it is ever compiled or not: 1 s.
 DECORATED = ("torch._dynamo.backends.inductor", "torch._inductor.compile_fx")
@@ -45,7 +47,12 @@ def rehearse() -> None:
     """
     from torch._inductor.codecache import CppPythonBindingsCodeCache
 
+    shared = os.environ["TORCHINDUCTOR_CACHE_DIR"]
+    # What is loaded in here must come from where no candidate can write.
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(os.environ["HOME"]).with_name("rehearsal"))
     try:
         CppPythonBindingsCodeCache.load_pybinding(["float*"], _KERNEL)
     except RuntimeError as error:
         print(f"the compiler could not be rehearsed: {error}", file=sys.stderr)
+    finally:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = shared

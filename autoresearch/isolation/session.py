@@ -25,7 +25,7 @@ from autoresearch.errors import (
 from autoresearch.knobs import Knob
 from autoresearch.progress import Progress
 
-from .death import log_tail, obituary, oom_kills
+from .death import log_size, log_tail, obituary, oom_kills
 from .feeder import Feeder
 from .inbox import Closed, Inbox, Letter
 from .limits import Limits
@@ -82,11 +82,11 @@ class Session:
         late = f"the run was still training {allowed:g} s after it began and was killed"
         return self._expect(Trained, began + allowed - time.monotonic(), late, watch)
 
-    def build(self, job: dict[str, Any]) -> None:
-        """Have a trained model built again from its weights."""
+    def build(self, job: dict[str, Any], deadline: float) -> None:
+        """Have a trained model built again from its weights, before the deadline for the whole evaluation."""
         self._send(job)
-        seconds = self._limits.startup
-        self._expect(Ready, seconds, f"the trained model could not be built again within {seconds:g} s")
+        seconds = max(0.0, min(self._limits.startup, deadline - time.monotonic()))
+        self._expect(Ready, seconds, f"the trained model could not be built again within {seconds:.0f} s")
 
     def forward(self, slate: Slate, device: torch.device, deadline: float) -> Callable[[Tensor], Tensor]:
         """The candidate's model as the judge knows it: tokens `(B, T)` to logits `(B, T, V)`. It has until the deadline for all."""
@@ -144,7 +144,7 @@ class Session:
         if (excess := self._candidate.excess()) is not None:
             error = OutOfMemory if "of memory" in excess else TrialError
             raise error(f"the run was killed: {excess}", log_tail(self._log))
-        if self._log.stat().st_size > self._limits.log_bytes:
+        if log_size(self._log) > self._limits.log_bytes:
             raise TrialError(f"the run printed over {self._limits.log_bytes} bytes and was killed", log_tail(self._log))
 
     def _failure(self, letter: Letter) -> AutoresearchError:

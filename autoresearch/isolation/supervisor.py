@@ -18,7 +18,7 @@ from torch import Tensor
 
 from autoresearch.data.loader import RowBatches
 from autoresearch.device import Device, detect, peak_flops
-from autoresearch.errors import InputError
+from autoresearch.errors import DataError, InputError, KnobError, OutOfMemory
 from autoresearch.judge import Examined, Probing, arithmetic_device, examine, tolerance_for
 from autoresearch.knobs import Knob, batches_a_step
 from autoresearch.progress import Progress
@@ -143,11 +143,13 @@ class Supervisor:
         started, limits = time.monotonic(), limits or self.limits
         device = arithmetic_device(settings.device)
         probing = probing or Probing(tolerance_for(settings.device))
-        with shared_memory(WEIGHTS_ROOM) as weights, _furnished(folder, settings.source):
+        text = read_source(settings.source)  # once: the candidate may write where it lies
+        with shared_memory(WEIGHTS_ROOM) as weights, _furnished(folder, text):
             training = self._train(settings, folder, weights, limits, watch)
             allow_no_more_writing(weights)
-            answers = _Answers(self._nursery, settings, folder, weights, training.trained.weights, limits)
-            examined = examine(answers.process, settings, device, probing, also_test)
+            answers = _Answers(self._nursery, settings, text, folder, weights, training.trained.weights, limits)
+            with _out_of_memory(settings.device):
+                examined = examine(answers.process, settings, device, probing, also_test)
         return _result(settings, training, examined, answers.peak_memory_bytes, started)
 
     def _train(
@@ -159,8 +161,11 @@ class Supervisor:
         watch: Callable[[Progress], None] | None,
     ) -> _Training:
         rows = settings.dataset.train_rows(settings.context)
-        batches = RowBatches(rows, int(settings.values["device_batch_size"]), settings.seed)
         accumulate = batches_a_step(settings.values, settings.row_tokens)
+        try:
+            batches = RowBatches(rows, int(settings.values["device_batch_size"]), settings.seed)
+        except DataError as error:  # the data were looked at before: it is the revision's batch that they do not hold
+            raise KnobError(str(error)) from error
         job = describe_trial(settings, _peak_flops(settings.device))
         shape, allowed = tape_shape(settings), limits.training(settings.seconds, settings.steps)
         with shared_memory(shape.size) as tape:
@@ -181,13 +186,14 @@ class _Answers:
         self,
         nursery: Nursery,
         settings: TrialSettings,
+        text: str,
         folder: Path,
         weights: int,
         entries: tuple[TensorEntry, ...],
         limits: Limits,
     ) -> None:
         self._nursery, self._settings, self._limits = nursery, settings, limits
-        self._folder, self._weights, self._entries = folder, weights, entries
+        self._text, self._folder, self._weights, self._entries = text, folder, weights, entries
         self._deadline = time.monotonic() + limits.evaluation
         self.peak_memory_bytes = 0
 
@@ -199,11 +205,11 @@ class _Answers:
         try:
             with (
                 new_slate(slate_shape(self._settings)) as (descriptor, slate),
-                _furnished(folder, self._settings.source),
+                _furnished(folder, self._text),
                 self._nursery.candidate(folder, [descriptor, self._weights], compiles=False) as candidate,
                 Session(candidate, folder / LOG, self._limits) as session,
             ):
-                session.build(job)
+                session.build(job, self._deadline)
                 yield session.forward(slate, arithmetic_device(self._settings.device), self._deadline)
                 self.peak_memory_bytes = max(self.peak_memory_bytes, session.finish().peak_memory_bytes)
         finally:
@@ -245,6 +251,18 @@ def _result(
         test_bpb=None if examined.test is None else examined.test.bpb,
         probe_difference=examined.difference,
     )
+
+
+@contextmanager
+def _out_of_memory(device: Device) -> Iterator[None]:
+    """The judge reckons on the GPU that a candidate may have filled: where there is no room, that is the candidate's end."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(f"out of memory while the answers were judged: {str(error).splitlines()[0]}") from error
+    finally:
+        if device.kind == "cuda":
+            torch.cuda.empty_cache()  # what this process keeps for itself the next candidate lacks
 
 
 @contextmanager

@@ -21,6 +21,8 @@ def outside_pid(inside: int, ancestor: int) -> int | None:
     except psutil.NoSuchProcess:
         return None
     depth = max(map(len, numbers.values()))  # nobody in there can make another namespace
+    if depth <= 1:  # no namespace of their own, or no /proc to see one in
+        return inside if psutil.pid_exists(inside) else None
     return next((pid for pid, names in numbers.items() if len(names) == depth and names[-1] == inside), None)
 
 

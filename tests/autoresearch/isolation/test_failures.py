@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.errors import Diverged, OutOfMemory, OverBudget, TrialError
+from autoresearch.errors import Diverged, KnobError, OutOfMemory, OverBudget, TrialError
 from autoresearch.isolation.limits import Limits
 from autoresearch.isolation.supervisor import Supervisor
 from autoresearch.records import TrialSettings
@@ -123,6 +123,27 @@ def test_logits_that_are_not_finite_have_no_score(supervisor: Supervisor, settin
     spoil = replacing(cap, "return logits / self.training")
     with pytest.raises(TrialError, match="not finite"):
         supervisor.run(settings(edit=spoil), tmp_path / "trial")
+
+
+def test_a_log_that_was_taken_away_is_no_log(supervisor: Supervisor, settings: Make, tmp_path: Path) -> None:
+    rid = in_each_step("import os; os.path.exists('log.txt') and (os.unlink('log.txt'), os.mkdir('log.txt')); 1 / 0")
+    with pytest.raises(TrialError, match="ZeroDivisionError"):
+        supervisor.run(settings(edit=rid), tmp_path / "trial")
+
+
+def test_a_text_that_was_written_over_is_not_what_is_judged(
+    supervisor: Supervisor, settings: Make, tmp_path: Path
+) -> None:
+    forge = in_each_step("open('train.py', 'w').write('raise SystemExit')")
+    assert supervisor.run(settings(edit=forge), tmp_path / "trial").val_bpb > 1
+
+
+def test_more_rows_than_there_are_is_the_revision_s_mistake(
+    supervisor: Supervisor, settings: Make, tmp_path: Path
+) -> None:
+    huge = settings().values | {"device_batch_size": 10**6, "total_batch_size": 32 * 10**6}
+    with pytest.raises(KnobError, match="cannot make batches of 1000000 rows"):
+        supervisor.run(settings(values=huge), tmp_path / "trial")
 
 
 def test_a_process_that_sends_garbage_is_told_so(supervisor: Supervisor, settings: Make, tmp_path: Path) -> None:

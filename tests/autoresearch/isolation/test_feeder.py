@@ -48,6 +48,12 @@ def test_the_batches_come_in_the_order_of_the_seed(tape: Tape, clock: Clock) -> 
     assert np.array_equal(np.stack(seen), np.stack(expected))
 
 
+def test_before_the_clock_runs_there_is_nothing_on_the_tape(tape: Tape, clock: Clock) -> None:
+    feeder(tape, clock)
+    assert not tape.slot(0).any()
+    assert not tape.slot(1).any()
+
+
 def test_a_batch_stays_as_it_is_while_the_next_one_is_prepared(tape: Tape, clock: Clock) -> None:
     feeding = feeder(tape, clock)
     slot = tape.slot(feeding.answer()["slot"])

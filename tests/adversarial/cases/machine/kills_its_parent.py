@@ -9,6 +9,6 @@ if self.global_step == 1:
 SECONDS = 0.7
 LIMITS = {"overstay": 1.0}
 REFUSED = "imports os"
-ENDS = "OverBudget"
-WORDS = r"the run was still training 1\.7 s after it began and was killed"
+ENDS = "OverBudget|TrialError"  # in a sandbox it may not send the signal
+WORDS = r"the run was still training 1\.7 s after it began and was killed|Operation not permitted"
 SPOILS_NOTHING = True

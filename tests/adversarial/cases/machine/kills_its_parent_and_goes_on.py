@@ -6,6 +6,7 @@ if self.global_step == 1:
     os.kill(os.getppid(), signal.SIGKILL)
 """
 REFUSED = "imports os"
-ENDS = "score"
+ENDS = "score|TrialError"  # in a sandbox it may not send the signal
+WORDS = "Operation not permitted"
 SAME_SCORE = True
 SPOILS_NOTHING = True
