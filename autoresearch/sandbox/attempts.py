@@ -36,6 +36,11 @@ def _read_elsewhere(bait: Bait) -> None:
     _all_refused(partial(_read, path, bait.marker) for path in bait.elsewhere)
 
 
+def _read_corpus(bait: Bait) -> None:
+    assert bait.corpus is not None
+    Path(bait.corpus).read_bytes()
+
+
 def _read_sibling(bait: Bait) -> None:
     _read(bait.sibling, bait.marker)
 
@@ -104,6 +109,7 @@ FORBIDDEN: Mapping[str, Callable[[Bait], None]] = {
     "no local sockets": _connect_locally,
     "home not read": _read_home,
     "other folders not read": _read_elsewhere,
+    "corpus not read": _read_corpus,
     "other folders not written": _write_elsewhere,
     "other trials not read": _read_sibling,
     "other trials not written": _write_sibling,

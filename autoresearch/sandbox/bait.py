@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .grants import home_folders
+from .grants import corpora, home_folders
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Bait:
     local: str  # its socket in the file system
     home: str | None  # a file in the home folder; None where there is no such folder, or it cannot be written to
     elsewhere: tuple[str, ...]  # files in other folders
+    corpus: str | None  # a text of the built-in corpus; None where it is not installed
     sibling: str  # one in the folder of another trial
     environment: str  # the name of a variable that is no candidate's business
     victim: int  # a process
@@ -59,6 +60,7 @@ def bait_around(study: Path, under: Path) -> Iterator[Bait]:
             local=local,
             home=None if home is None else str(home),
             elsewhere=tuple(map(str, files)),
+            corpus=next((str(text) for place in corpora() for text in sorted(place.rglob("*.txt"))), None),
             sibling=str(sibling),
             environment="AUTORESEARCH_PROBE",
             victim=victim,

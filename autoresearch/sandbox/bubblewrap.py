@@ -76,7 +76,8 @@ def _binds(grants: Grants) -> list[str | Path]:
 
 def _covered(grants: Grants) -> list[Path]:
     shown = [*grants.readable, *grants.writable]
-    return [path for path in grants.hidden if path not in shown and any(path.is_relative_to(other) for other in shown)]
+    hidden = (*grants.hidden, *grants.corpora)
+    return [path for path in hidden if path not in shown and any(path.is_relative_to(other) for other in shown)]
 
 
 @cache

@@ -141,13 +141,16 @@ def try_rung(rung: Rung, under: Path, device: str, environment: Environment, com
         return Tried(rung, f"CUDA does not start, in a sandbox or out of one: {failure}")
     with _study_folder(under) as study, bait_around(study, under) as bait:
         grants = Grants.for_trials(study, devices=device == "cuda", hidden=[under])
+        absent = [
+            name for name, what in (("home not read", bait.home), ("corpus not read", bait.corpus)) if what is None
+        ]
         given = {
             "folder": str(study / "trial"),
             "cache": str(study / "compiled"),
             "bait": asdict(bait),
             "enclosure": rung.enclosure(grants, Resources()).as_json(),
             "device": device,
-            "forbidden": [name for name in FORBIDDEN if name != "home not read" or bait.home is not None],
+            "forbidden": [name for name in FORBIDDEN if name not in absent],
             "needed": [name for name in NEEDED if name != COMPILER or compiles],
         }
         variables = environment(study / "compiled", {**os.environ, bait.environment: bait.marker})

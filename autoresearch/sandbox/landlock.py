@@ -37,4 +37,4 @@ class LandlockRung:
 
     def enclosure(self, grants: Grants, resources: Resources) -> Enclosure:
         """The same for a candidate, in its own folder."""
-        return Enclosure.of(grants, resources, landlock=True, private=False)
+        return Enclosure.of(grants.apart_from_corpora(), resources, landlock=True, private=False)
