@@ -28,6 +28,7 @@ from autoresearch.presets import PRESETS, retarget
 from autoresearch.records import TrialResult, TrialSettings
 from autoresearch.revision import load, package_source
 from autoresearch.sandbox.choose import choose
+from autoresearch.sandbox.resources import GIB
 from autoresearch.sandbox.rung import Rung
 from autoresearch.sandbox.sandbox import Sandbox
 
@@ -149,7 +150,12 @@ def trials(supervisor: Supervisor, studies: Path, request: pytest.FixtureRequest
 @pytest.fixture(scope="module")
 def supervisor(studies: Path, rung: Rung | None) -> Iterator[Supervisor]:
     study = studies / "study"
-    sandbox = None if rung is None else Sandbox.for_study(rung, study, devices=False, hidden=[studies.parent])
+    sandbox = None
+    if rung is not None:
+        sandbox = Sandbox.for_study(rung, study, devices=False, hidden=[studies.parent])
+        # Less than a user's, so that the cases need not use up the machine that they are tried on.
+        resources = dataclasses.replace(sandbox.resources, memory_bytes=4 * GIB, folder_bytes=GIB // 2)
+        sandbox = dataclasses.replace(sandbox, resources=resources)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")  # tiny models gain nothing by threads
         for name in ("ANTHROPIC_API_KEY", "OPTUNA_STORAGE", "MY_PASSWORD"):

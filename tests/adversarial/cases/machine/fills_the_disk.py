@@ -8,4 +8,4 @@ with open("filler", "ab") as file:
 REFUSED = "uses open"
 NEEDS = "sandbox"
 ENDS = "TrialError"
-WORDS = "bytes|File too large|disk"
+WORDS = "GiB in its folder|File too large"

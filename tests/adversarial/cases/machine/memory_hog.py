@@ -1,7 +1,11 @@
-"""Asks for memory until there is none."""
+"""Asks for more and more memory."""
 
 INIT = """
-self.hog = [torch.ones(2**26) for _ in range(256)]
+import time
+self.hog = []
+for _ in range(40):
+    self.hog.append(torch.ones(2**26))  # 256 MiB
+    time.sleep(0.2)
 """
 NEEDS = "sandbox"
 ENDS = "OutOfMemory"
