@@ -14,7 +14,7 @@ from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upl
 
 from autoresearch.data.home import home
 from autoresearch.errors import StorageError
-from autoresearch.isolation.death import log_size
+from autoresearch.isolation.log_size import log_size
 
 from .records import TrialRecord
 from .storage.ledger import Ledger

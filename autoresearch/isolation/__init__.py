@@ -8,7 +8,7 @@ In the worker, trusted:
     session.py       the conversation with one candidate; every wait has a deadline (limits.py)
     inbox.py         what the candidate has said and nobody has heard yet
     messages.py      is what it says what it may say?
-    death.py         words for a process that ended without an answer
+    death.py         words for a process that ended without an answer; log_size.py: how much it printed
     nursery.py       candidates for the asking; warm_process.py is the process they come from, seen from outside
     environment.py   the variables that a candidate may see
 

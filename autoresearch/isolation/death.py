@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
-import stat
 import sys
 from pathlib import Path
 
 from autoresearch.errors import OutOfMemory, TrialError
 
+from .log_size import log_size
 from .messages import MAX_TAIL, printable
 
 _FAULT = "Fatal Python error: "  # Python's fault handler begins so, names the innermost frame first, and ends at length
@@ -37,15 +37,6 @@ def obituary(status: int | None, log: Path, oom_kills_before: int | None) -> Tri
     if status < 0:
         return TrialError(f"the process was killed by {signal.Signals(-status).name}; see its log", tail)
     return TrialError(f"the process ended with exit code {status} before it had answered; see its log", tail)
-
-
-def log_size(log: Path) -> int:
-    """Bytes that a candidate printed; none where it has put something else in the log's place."""
-    try:
-        found = log.lstat()
-    except FileNotFoundError:
-        return 0
-    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def log_tail(log: Path) -> str:

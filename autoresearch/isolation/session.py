@@ -25,10 +25,11 @@ from autoresearch.errors import (
 from autoresearch.knobs import Knob
 from autoresearch.progress import Progress
 
-from .death import log_size, log_tail, obituary, oom_kills
+from .death import log_tail, obituary, oom_kills
 from .feeder import Feeder
 from .inbox import Closed, Inbox, Letter
 from .limits import Limits
+from .log_size import log_size
 from .messages import Failed, Finished, Knobs, Logits, Message, Ready, Trained, Training
 from .nursery import Candidate
 from .slate import Slate
