@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from multiprocessing.connection import wait
 from typing import Any
 
-MAX_MESSAGE_BYTES = 2**18  # from a candidate; the longest are a revision's knobs
+MAX_MESSAGE_BYTES = 2**18  # from a candidate; the longest list a model's tensors, some 4,000 of them
 _LENGTH = struct.Struct("!I")
 
 

@@ -20,7 +20,7 @@ from .weights import DTYPE_NAMES, TensorEntry, total_size
 MAX_TAIL = 4000  # characters of a traceback or log that are kept
 _MAX_LINE = 500
 _MAX_KNOBS = 200
-_MAX_TENSORS = 20_000
+_MAX_TENSORS = 20_000  # a message has no room for so many; the wire says so first
 _KNOB_TYPES = {"int": int, "float": float, "str": str}
 _COUNT = 2**60  # more than anything that is counted
 

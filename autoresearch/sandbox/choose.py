@@ -30,7 +30,7 @@ from .rung import Rung
 
 RUNGS: Final[tuple[Rung, ...]] = (Bubblewrap(), LandlockRung()) if sys.platform == "linux" else ()
 
-# What a sandbox may be without: the folders of a study's other trials hold what nothing depends on.
+# What a sandbox may be without: only a study's own trials could meddle with each other then.
 DISPENSABLE = frozenset({"other trials not read", "other trials not written"})
 COMPILER = "torch.compile"  # a trial can do without it, and says why it fails
 _PATIENCE = 300.0  # seconds; a cold file system, and a first compilation

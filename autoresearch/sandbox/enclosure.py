@@ -31,7 +31,9 @@ class Enclosure:
     listed: tuple[str, ...]  # readable by their names alone
     devices: bool  # the GPU's
     landlock: bool  # whether the kernel has it; else a namespace restricts the files, and only there
-    private: bool  # whether there is a namespace around it: no other process, and a /dev/shm that nobody else sees
+    private: (
+        bool  # whether there is a namespace around it: no other process, and a /dev/shm for this study's training alone
+    )
     resources: Resources
     others: int  # tasks of this user, when it was made
 
