@@ -80,6 +80,8 @@ class Edit:
     title: str
     hypothesis: str
     blocks: tuple[Block, ...]
+    program: str = ""  # sha256 of the instructions that the editor was given; none where there were none
+    error: str = ""  # why the editor gave it up, after all its attempts; such an edit is recorded and not run
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Revision:
     hypothesis: str = ""
     blocks: tuple[Block, ...] = ()  # what was replaced in the parent's text
     editor: str = ""
+    program: str = ""  # sha256 of the instructions that its editor was given
 
     @property
     def short(self) -> str:

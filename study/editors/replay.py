@@ -26,6 +26,7 @@ class ReplayEditor:
     """
 
     name = "replay"
+    is_slow = False
 
     def __init__(self, path: Path) -> None:
         self._edits = read_records(path)
