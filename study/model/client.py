@@ -69,7 +69,12 @@ class Client:
         self._patience, self._sleep, self._on_retry = patience, sleep, on_retry
 
     def __repr__(self) -> str:
-        return f"Client({self.model!r}, {self._wire.host!r})"
+        return f"Client({self.model!r}, {self.host!r})"
+
+    @property
+    def host(self) -> str:
+        """The server's name."""
+        return self._wire.host
 
     def ask(self, system: Sequence[Part], messages: Sequence[Message]) -> Answer:
         """The model's reply.
@@ -136,13 +141,13 @@ class Client:
         try:
             self._wire.exchange(MESSAGES, {**body, "stream": True}, read)
         except ReportedError as error:
-            raise of_report(error, incoming, self._wire.hidden(str(error)), self._wire.host) from None
+            raise of_report(error, incoming, self._wire.hidden(str(error)), self.host) from None
         except GarbledReplyError as error:
-            broken = f"what {self._wire.host} sends is no reply: {error}"
+            broken = f"what {self.host} sends is no reply: {error}"
         except BrokenReplyError as error:
             broken = str(error)
         if not (broken or incoming.stop_reason):
-            broken = f"the reply of {self._wire.host} broke off before its end"
+            broken = f"the reply of {self.host} broke off before its end"
         if broken:
             raise ModelUnavailable(one_line(self._wire.hidden(broken)), ASK_AGAIN, incoming.usage, may_cost=True)
         if incoming.stop_reason == "refusal":

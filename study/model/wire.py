@@ -58,7 +58,7 @@ class Wire:
         import anthropic
         import httpx2
 
-        record = Exchange.of(path, body)
+        record, was_heard = Exchange.of(path, body), True
         try:
             with self._send(path, body) as response:
                 headers = _plain(response.headers)
@@ -70,9 +70,11 @@ class Wire:
             said = error.api_message if isinstance(error.api_message, str) else text
             raise of_status(error.status_code, _plain(error.response.headers), self.hidden(said), self.host) from None
         except (anthropic.APIConnectionError, httpx2.HTTPError, httpx2.StreamError) as error:
-            raise self._lost(error.__cause__ or error) from None
+            lost = self._lost(error.__cause__ or error)
+            was_heard = isinstance(lost, BrokenReplyError)
+            raise lost from None
         finally:
-            if self._recorder is not None:
+            if self._recorder is not None and was_heard:
                 self._recorder.write(record, self._access.hide)
 
     @property

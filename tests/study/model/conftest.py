@@ -11,7 +11,7 @@ import pytest
 from autoresearch.study.model.access import Access
 from autoresearch.study.model.client import Client
 from autoresearch.study.model.script import Script, Turn
-from autoresearch.study.model.server import Asked, ModelServer
+from autoresearch.study.model.server import Asked, ModelServer, Played
 
 KEY = "sk-ant-a-key-that-nobody-may-see"
 
@@ -25,7 +25,10 @@ class Line:
         self.retries: list[str] = []
 
     def server(self, *turns: Turn | Callable[[Asked], Turn], count: Turn | None = None) -> ModelServer:
-        return self._stack.enter_context(ModelServer(Script(turns, count)))
+        return self.playing(Script(turns, count))
+
+    def playing(self, play: Callable[[Asked], Played]) -> ModelServer:
+        return self._stack.enter_context(ModelServer(play))
 
     def client(self, url: str, **options: Any) -> Client:
         given: dict[str, Any] = {"sleep": self.pauses.append, "on_retry": self.retries.append, "silence": 30.0}
