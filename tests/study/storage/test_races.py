@@ -7,12 +7,15 @@ import os
 import random
 import signal
 import time
+import uuid
+from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from autoresearch.study.records import Status, TrialRecord
+from autoresearch.study.records import Purpose, RequestRecord, Status, TrialRecord
 from autoresearch.study.storage import Refusal
 
 if TYPE_CHECKING:
@@ -150,6 +153,27 @@ def test_revisions_that_arrive_at_once_get_places_and_names_of_their_own(
         ranges.setdefault(name, set()).add(revision.knobs["pattern"].distribution.choices)
     assert all(len(found) == 1 for found in ranges.values())
     assert set(ranges) == {"pattern", *(f"pattern_v{version}" for version in range(2, len(ranges) + 1))}
+    night.close()
+
+
+def test_the_last_cents_under_a_cap_are_spent_once(
+    database_url: str, children: type[Processes], night_class: type[Night], workers: int, run: str
+) -> None:
+    """In rounds: whenever a cap is reached, all of them have tried to be the last."""
+
+    def work(index: int) -> int:
+        night, sent = night_class(database_url), 0
+        for cap in ("0.05", "0.10", "0.15", "0.20", "0.25"):
+            request = RequestRecord("draft", Purpose.EDIT, "model", "", (), Decimal("0.01"), night.worker)
+            while night.ledger.requests.reserve(replace(request, id=str(uuid.uuid4())), Decimal(cap)):
+                sent += 1
+        return sent
+
+    sent = children.at_once(workers, work)
+    night = night_class(database_url)
+    assert sum(sent) == 25, sent
+    assert night.ledger.requests.spent() == Decimal("0.25")
+    assert sorted(request.position for request in night.ledger.requests.history()) == list(range(25))
     night.close()
 
 
