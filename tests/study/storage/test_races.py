@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import random
 import signal
@@ -175,6 +176,30 @@ def test_the_last_cents_under_a_cap_are_spent_once(
     assert night.ledger.requests.spent() == Decimal("0.25")
     assert sorted(request.position for request in night.ledger.requests.history()) == list(range(25))
     night.close()
+
+
+def test_an_answer_that_a_dead_worker_left_is_taken_by_one(
+    database_url: str, children: type[Processes], night_class: type[Night], workers: int, run: str
+) -> None:
+    drafts = [f"draft-{index}" for index in range(10)]
+    dead = night_class(database_url)
+    for draft in drafts:
+        request = RequestRecord(draft, Purpose.EDIT, "model", "", (), Decimal(1), "nobody")
+        dead.ledger.requests.reserve(request, None)
+        dead.ledger.requests.answered(request.id, "a reply", cost_usd=Decimal(1), usage={}, stop_reason="end_turn")
+    dead.close()
+    together = multiprocessing.get_context("fork").Barrier(workers)
+
+    def work(index: int) -> list[str]:
+        night, taken = night_class(database_url).sign_on(run), []
+        for draft in drafts:
+            together.wait(120)
+            taken += [request.draft for request in night.ledger.requests.take(draft, night.worker)]
+        together.wait(120)  # nobody dies before all are done
+        return taken
+
+    taken = children.at_once(workers, work)
+    assert sorted(draft for found in taken for draft in found) == drafts
 
 
 @pytest.mark.slow
