@@ -83,6 +83,17 @@ def parse_price(text: str) -> Price:
     return Price(Decimal(found[1]), Decimal(found[2]))
 
 
+def parse_dollars(flag: str, text: str) -> Decimal:
+    """An amount such as `0.50`.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text.strip(), re.ASCII):
+        raise InputError(f"{flag} is {text!r}: expected dollars, as in {flag} 0.50")
+    return Decimal(text.strip())
+
+
 def cost(price: Price, usage: Usage) -> Decimal:
     """Dollars, exactly."""
     total = (

@@ -7,7 +7,17 @@ from decimal import Decimal
 import pytest
 
 from autoresearch.errors import InputError
-from autoresearch.study.model.prices import DATE, DEFAULT_MODEL, TABLE, Price, cost, parse_price, price_of, worst_case
+from autoresearch.study.model.prices import (
+    DATE,
+    DEFAULT_MODEL,
+    TABLE,
+    Price,
+    cost,
+    parse_dollars,
+    parse_price,
+    price_of,
+    worst_case,
+)
 from autoresearch.study.model.usage import Usage
 
 OPUS = TABLE["claude-opus-5-5"]
@@ -58,6 +68,16 @@ def test_what_is_no_price_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InputError, match=r"expected dollars per million tokens.*--price 4/20") as caught:
         parse_price(text)
     assert repr(text) in str(caught.value)
+
+
+def test_an_amount_of_dollars_is_read_exactly() -> None:
+    assert parse_dollars("--max-cost", " 0.10") * 3 == Decimal("0.30")
+
+
+@pytest.mark.parametrize("text", ["", "-1", "$5", "1e9", "nan", "0.", ".5", "1,50"])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"--max-cost is .*: expected dollars, as in --max-cost 0.50"):
+        parse_dollars("--max-cost", text)
 
 
 def test_a_stream_counts_twice_and_the_totals_at_its_end_stand() -> None:
