@@ -23,13 +23,14 @@ from .confirmation import confirm
 from .folders import Folders
 from .heartbeat import Heartbeat
 from .interrupts import Interrupts
+from .measure import Bench
 from .planner import Planner
 from .request import Request
 from .schedule import Schedule
 from .settings import StudySettings
 from .storage.ledger import Ledger
 from .watch import Watch
-from .worker import Bench, Worker
+from .worker import Worker
 
 
 @contextmanager

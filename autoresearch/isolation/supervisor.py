@@ -250,6 +250,7 @@ def _result(
         seed=settings.seed,
         test_bpb=None if examined.test is None else examined.test.bpb,
         probe_difference=examined.difference,
+        probed_in_full=examined.in_full,
     )
 
 
