@@ -83,6 +83,7 @@ def measure(ledger: Ledger, bench: Bench, trial: TrialRecord, how: Circumstances
         also_test=confirms,
         limits=_limits(bench, history, confirms),
         probing=probing_of(trial, history, incumbent, how.threshold, bench.device),
+        lineage=_lineage(ledger, trial),
     )
     first = run(settings, settings.source.parent, watch=how.watch)
     if not _is_implausible(first, trial, history, incumbent, how):
@@ -130,6 +131,12 @@ def _is_implausible(
         return False
     how.note(f"trial {trial.number} gained {gain:.4f}, more than is plausible ({limit:.4f}): it must do so twice")
     return True
+
+
+def _lineage(ledger: Ledger, trial: TrialRecord) -> list[str]:
+    """The trial's revision and its parent: it shares compiled code with them."""
+    revision = ledger.revision(trial.revision)
+    return [name for name in (revision.sha256, revision.parent) if name is not None]
 
 
 def _limits(bench: Bench, history: Sequence[TrialRecord], confirms: bool) -> Limits:

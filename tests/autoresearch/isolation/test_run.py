@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from autoresearch.errors import DataError, InputError, KnobError, RevisionError
+from autoresearch.isolation.kernels import Kernels
 from autoresearch.isolation.supervisor import Supervisor
 from autoresearch.knobs import knobs_of
 from autoresearch.progress import Progress
@@ -113,7 +114,23 @@ def test_no_secret_is_in_the_environment(tmp_path: Path, settings: Make, monkeyp
     assert "geheim" not in seen.values()
     assert folder == str(trial.resolve())
     assert seen["TMPDIR"] == str(trial.resolve() / "tmp")
-    assert seen["HOME"] == str((tmp_path / "cache").resolve())
+    assert seen["HOME"] == str(trial.resolve() / "tmp" / "compiled")
+
+
+def test_a_trial_leaves_compiled_code_to_the_next_and_nothing_that_it_wrote_while_it_trained(
+    tmp_path: Path, settings: Make
+) -> None:
+    hidden = in_each_step("from pathlib import Path as P; P.home().joinpath('weights').write_text('learned')")
+    look = on_import(
+        "from pathlib import Path as P; P('seen').write_text(' '.join(sorted(p.name for p in P.home().iterdir() if p.is_file()))); "
+        "P.home().joinpath('kernel').write_text('compiled')"
+    )
+    given = settings(edit=lambda source: hidden(look(source)))
+    with Supervisor(tmp_path / "cache", rehearse=False, kernels=Kernels(tmp_path / "kernels")) as fresh:
+        for number in (1, 2):
+            fresh.run(given, tmp_path / f"trial-{number}", lineage=["a"])
+        fresh.run(given, tmp_path / "trial-3", lineage=["b"])
+    assert [(tmp_path / f"trial-{number}" / "seen").read_text() for number in (1, 2, 3)] == ["", "kernel", ""]
 
 
 def test_a_candidate_has_a_session_of_its_own_and_no_standard_input(
