@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self
 
@@ -169,3 +171,64 @@ class Promotion:
     gain: float  # over the incumbent before it
     threshold: float  # that the gain had to exceed
     at: float
+
+
+class Purpose(StrEnum):
+    """What a language model was asked for."""
+
+    EDIT = "edit"
+    REPAIR = "repair"  # of an edit that did not apply, or failed a check
+    WHOLE_FILE = "whole_file"  # where repairs did not help
+    LESSONS = "lessons"  # what the trials so far have taught
+
+
+class RequestState(StrEnum):
+    """Where a request to a language model stands."""
+
+    SENT = "sent"  # written before it is sent, with what it may cost at most
+    ANSWERED = "answered"
+    FAILED = "failed"
+    LOST = "lost"  # its worker died before the answer was written down: it may have been paid for
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """One request to a language model. Whoever asks fills the fields down to `id`; the rest is the database's.
+
+    It holds what was said and what it cost, and nothing of how it was carried: no header, no address, no key.
+    """
+
+    draft: str  # a uuid: the requests of one attempt at an edit, which are one conversation
+    purpose: Purpose
+    model: str
+    program: str  # sha256 of the instructions that the model was given
+    messages: Sequence[Mapping[str, Any]]
+    reserved_usd: Decimal  # the most that it can cost; counts as spent until the cost is known
+    worker: str  # who holds the draft
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    position: int = 0  # in its draft
+    prompt_sha256: str = ""  # of the messages
+    state: RequestState = RequestState.SENT
+    used: bool = False  # what its draft led to is written down: a proposal, lessons, or that it was given up
+    reply: str = ""
+    stop_reason: str = ""
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    cost_usd: Decimal | None = None  # None: not known, the reservation counts
+    error: str = ""
+    created_at: float = 0.0  # seconds since the epoch by the database's clock
+    answered_at: float | None = None
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """What it counts for in the sum of all requests."""
+        return self.reserved_usd if self.cost_usd is None else self.cost_usd
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What a language model wrote down for itself about the trials that it had seen."""
+
+    number: int
+    text: str
+    trials_seen: int
+    created_at: float

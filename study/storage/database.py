@@ -24,6 +24,7 @@ from autoresearch.errors import StorageError, StudyError
 
 from . import migrations
 from .faults import DATABASE_ERRORS, Fault, explain, fault_of, lost_a_race
+from .models import VERSION_TABLE
 from .outages import IMPATIENT, Outage, Patience, waiting_out
 from .url import file_of, parse
 from .url import where as where_of
@@ -168,7 +169,7 @@ def _check_tables(engine: Engine, where: str, create: bool) -> None:
             f"the database {where} belongs to something else: it has a table {min(strangers)!r} and none of Optuna's; "
             "name another file"
         )
-    if not create and migrations.TABLES - tables:
+    if not create and VERSION_TABLE not in tables:  # what an older autoresearch's lacks is added
         raise StudyError(f"the database {where} holds no study of autoresearch: `autoresearch study create` makes one")
 
 

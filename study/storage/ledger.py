@@ -6,7 +6,7 @@ between any two of its writes: `reconcile` finishes or takes back what a dead wo
 
 The observer is called with a point's name after each write: `claim:taken`, `claim:optuna`, `claim:row`, `start`,
 `judge`, `settle:decided` (or `settle:promoted`), `settle:attrs`, `settle:told`, `fail:row`, `fail:attrs`, `fail:told`,
-`propose`, `revision`, `reconcile:…`.
+`propose`, `revision`, `reconcile:…`, and what `request_ledger.py` names.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .database import Database
 from .leases import Lease, Phase
 from .outages import IMPATIENT, Patience
 from .promotion import Settlement
+from .request_ledger import RequestLedger
 from .runs import Run
 from .studies import Study
 
@@ -57,6 +58,7 @@ class Ledger:
         self.study = study
         self._books = Books(db, study.id, study.optuna_id, study.optuna, observe)
         self._patience = patience
+        self.requests = RequestLedger(self._books, self._run)  # to language models
 
     def _run(self, operation: Callable[[], T]) -> T:
         return self._books.db.patiently(partial(self._books.checked, operation), self._patience)
@@ -137,15 +139,16 @@ class Ledger:
 
     # Proposals.
 
-    def propose(self, proposal: Proposal, *, stale: bool = False) -> bool:
+    def propose(self, proposal: Proposal, *, stale: bool = False, draft: str | None = None) -> bool:
         """Queue a trial; False if there is a proposal with this key already, in whatever state.
 
-        A stale one is never run: it only takes the key.
+        A stale one is never run: it only takes the key. The draft that the proposal came of is marked as used in the
+        same transaction, also where there is a proposal with this key already.
 
         Raises:
             KnobError: The values are not exactly the knobs of the revision, each in its range.
         """
-        return self._run(lambda: proposals.propose(self._books, proposal, stale))
+        return self._run(lambda: proposals.propose(self._books, proposal, stale, draft))
 
     def ready(self, incumbent_version: int) -> list[tuple[int, Proposal]]:
         """What can be claimed, oldest first: baselines and confirmations, and searches for this incumbent."""

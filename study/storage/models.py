@@ -7,6 +7,7 @@ clock. What changes is changed by `UPDATE … WHERE` on what was read, so that t
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -22,6 +23,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from .money import Money
 
 PREFIX = "autoresearch_"
 VERSION_TABLE = f"{PREFIX}version"  # alembic's; Optuna owns `alembic_version`
@@ -79,6 +82,7 @@ class RevisionRow(Base):
     optuna_names: Mapped[dict[str, str]] = mapped_column(Json)
     blocks: Mapped[list[dict[str, str]]] = mapped_column(Json)
     editor: Mapped[str] = mapped_column(Text)
+    program: Mapped[str] = mapped_column(Sha256, server_default="")  # rows of 0001's workers have none
     created_at: Mapped[float]
 
 
@@ -214,3 +218,46 @@ class PromotionRow(Base):
     gain: Mapped[float]
     threshold: Mapped[float]
     at: Mapped[float]
+
+
+class RequestRow(Base):
+    """One request to a language model; `used` once what its draft led to is written down.
+
+    The long texts come last: SQLite then reads the others, which every reservation sums up, without them.
+    """
+
+    __tablename__ = f"{PREFIX}requests"
+    __table_args__ = (UniqueConstraint("study", "draft", "position"),)
+
+    id: Mapped[str] = mapped_column(Uuid, primary_key=True)  # made by whoever asks, so that a repetition is none
+    study: Mapped[str] = _of_study()
+    draft: Mapped[str] = mapped_column(Uuid)
+    position: Mapped[int]
+    purpose: Mapped[str] = mapped_column(Word)
+    state: Mapped[str] = mapped_column(Word)  # sent, answered, failed, lost
+    used: Mapped[bool]
+    reserved_usd: Mapped[Decimal] = mapped_column("reserved_nanodollars", Money)
+    cost_usd: Mapped[Decimal | None] = mapped_column("cost_nanodollars", Money)
+    worker: Mapped[str] = mapped_column(Uuid)
+    created_at: Mapped[float]
+    answered_at: Mapped[float | None]
+    model: Mapped[str] = mapped_column(Text)
+    program: Mapped[str] = mapped_column(Sha256)
+    prompt_sha256: Mapped[str] = mapped_column(Sha256)
+    stop_reason: Mapped[str] = mapped_column(Text)
+    usage: Mapped[dict[str, Any]] = mapped_column(Json)
+    error: Mapped[str] = mapped_column(Text)
+    reply: Mapped[str] = mapped_column(Text)
+    messages: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+
+
+class LessonsRow(Base):
+    """What a language model noted for itself; the newest is told to it again."""
+
+    __tablename__ = f"{PREFIX}lessons"
+
+    study: Mapped[str] = _of_study(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    trials_seen: Mapped[int]
+    created_at: Mapped[float]
+    text: Mapped[str] = mapped_column(Text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -17,3 +17,14 @@ def plain(result: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in result.items()
     }
+
+
+def printable_json(value: Any) -> Any:
+    """The same for every text in a structure of mappings and sequences, which become dictionaries and lists."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {printable(str(name)): printable_json(item) for name, item in value.items()}
+    if isinstance(value, Sequence):
+        return [printable_json(item) for item in value]
+    return value

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from ..records import SEARCH_KINDS, Block, Edit, Kind, Proposal
-from . import revisions
+from . import requests, revisions
 from .books import Books
 from .database import rows_changed
 from .mirror import template
@@ -19,8 +19,8 @@ from .plain import printable
 _SEARCH = tuple(str(kind) for kind in SEARCH_KINDS)
 
 
-def propose(books: Books, proposal: Proposal, stale: bool) -> bool:
-    """Queue a trial, unless its key is taken."""
+def propose(books: Books, proposal: Proposal, stale: bool, draft: str | None) -> bool:
+    """Queue a trial, unless its key is taken; with it, the draft that it came of is used."""
     with books.db.transaction() as session:
         template(revisions.row_of(session, books.id, proposal.revision), proposal, {})  # raises what a claim would
         dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
@@ -28,6 +28,8 @@ def propose(books: Books, proposal: Proposal, stale: bool) -> bool:
         row |= {"study": books.id, "status": "stale" if stale else "ready", "created_at": books.db.clock(session)}
         statement = dialect.insert(ProposalRow).values(row).on_conflict_do_nothing(index_elements=["study", "key"])
         added = session.scalar(statement.returning(ProposalRow.id)) is not None
+        if draft is not None:
+            requests.use(session, books.id, draft)
     if added:
         books.observe("propose")
     return added
@@ -58,6 +60,14 @@ def keys(books: Books, prefix: str) -> list[str]:
         begins = ProposalRow.key.startswith(prefix, autoescape=True)
         query = select(ProposalRow.key).where(ProposalRow.study == books.id, begins).order_by(ProposalRow.id)
         return [key for key in session.scalars(query) if key.startswith(prefix)]  # SQLite's LIKE ignores case
+
+
+def programs(books: Books) -> dict[str, str]:
+    """For each edit's key the sha256 of the instructions that it was made with, where there were any."""
+    with books.db.read() as session:
+        edits = (ProposalRow.study == books.id, ProposalRow.edit.is_not(None))
+        query = select(ProposalRow.key, ProposalRow.edit).where(*edits).order_by(ProposalRow.id)
+        return {key: edit["program"] for key, edit in session.execute(query) if edit and edit.get("program")}
 
 
 def sampler_states(books: Books) -> dict[int, dict[str, Any]]:
@@ -140,9 +150,11 @@ def _columns(proposal: Proposal) -> dict[str, Any]:
 
 def _edit_to_json(edit: Edit) -> dict[str, Any]:
     blocks = [{"search": block.search, "replace": block.replace} for block in edit.blocks]
-    return {"key": edit.key, "title": edit.title, "hypothesis": edit.hypothesis, "blocks": blocks}
+    texts = {"key": edit.key, "title": edit.title, "hypothesis": edit.hypothesis}
+    return texts | {"blocks": blocks, "program": edit.program, "error": edit.error}
 
 
 def _edit_from_json(edit: dict[str, Any]) -> Edit:
     blocks = tuple(Block(block["search"], block["replace"]) for block in edit["blocks"])
-    return Edit(edit["key"], edit["title"], edit["hypothesis"], blocks)
+    since_0002 = edit.get("program", ""), edit.get("error", "")
+    return Edit(edit["key"], edit["title"], edit["hypothesis"], blocks, *since_0002)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from optuna.trial import FrozenTrial
 from sqlalchemy import select, update
 
-from ..records import OPEN, Kind, Status, TrialRecord
-from . import claims, leases, mirror, promotion, proposals, trials
+from ..records import OPEN, Kind, RequestRecord, Status, TrialRecord
+from . import claims, leases, mirror, promotion, proposals, requests, trials
 from .books import Books
 from .models import LeaseRow, ProposalRow, RunRow, TrialRow
 
@@ -23,6 +23,7 @@ _ATTEMPTS = 2  # an edit may take a worker down with it this often
 def reconcile(books: Books, threshold_for: Callable[[TrialRecord], float]) -> list[str]:
     """All steps, in an order in which each finds what the one before it left."""
     lines = [f"worker {lease.worker[:8]} (process {lease.pid}) is gone" for lease in leases.reap(books)]
+    lines += [_lost(request) for request in requests.mark_lost(books)]
     for trial in mirror.running(books):
         lines += _claimed_without_row(books, trial)
     lines += _taken_without_trial(books)
@@ -31,6 +32,11 @@ def reconcile(books: Books, threshold_for: Callable[[TrialRecord], float]) -> li
     lines += _untold(books)
     _end_runs(books)
     return lines
+
+
+def _lost(request: RequestRecord) -> str:
+    what = f"a request to {request.model} ({request.purpose})"
+    return f"{what} was under way when its worker died: what it can cost at most, ${request.reserved_usd:.2f}, counts"
 
 
 def _claimed_without_row(books: Books, trial: FrozenTrial) -> list[str]:

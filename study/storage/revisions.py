@@ -62,6 +62,7 @@ def insert(session: Session, study: str, revision: Revision, now: float) -> None
             optuna_names=names_for(revision.knobs, [(row.optuna_names, _knobs(row.knobs)) for row in earlier]),
             blocks=[{"search": block.search, "replace": block.replace} for block in revision.blocks],
             editor=revision.editor,
+            program=revision.program,
             created_at=now,
         )
     )
@@ -162,6 +163,7 @@ def _record(row: RevisionRow) -> Revision:
         hypothesis=row.hypothesis,
         blocks=tuple(Block(block["search"], block["replace"]) for block in row.blocks),
         editor=row.editor,
+        program=row.program,
     )
 
 

@@ -13,7 +13,7 @@ from autoresearch.errors import StorageError
 
 from ..models import VERSION_TABLE, Base
 
-HEAD = "0001"  # the newest file in versions/
+HEAD = "0002"  # the newest file in versions/
 TABLES = frozenset(Base.metadata.tables) | {VERSION_TABLE}
 
 _LOCK = 0x6175746F  # any number that nobody else takes an advisory lock on

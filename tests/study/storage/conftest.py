@@ -71,14 +71,14 @@ class Night:
     def close(self) -> None:
         self.db.close()
 
-    def propose(self, key: str, version: int | None = None, **fields: Any) -> bool:
+    def propose(self, key: str, version: int | None = None, draft: str | None = None, **fields: Any) -> bool:
         """Queue `baseline:0`, `sample:3`, `replay:x` or `confirm:v1:baseline:0`."""
         kind = Kind(key.partition(":")[0].replace("replay", "edit"))
         incumbent = self.ledger.incumbent()
         version = version if version is not None else incumbent.version if incumbent else -1
         edit = Edit(key, f"edit {key}", "because", ()) if kind is Kind.EDIT else None
         fields = {"revision": REVISION0.sha256, "values": VALUES, "seed": 1, "edit": edit} | fields
-        return self.ledger.propose(Proposal(key=key, kind=kind, incumbent_version=version, **fields))
+        return self.ledger.propose(Proposal(key=key, kind=kind, incumbent_version=version, **fields), draft=draft)
 
     def proposal_id(self, key: str) -> int:
         with self.db.read() as session:

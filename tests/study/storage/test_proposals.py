@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_a_proposal_comes_back_as_it_was_put_in(night: Night) -> None:
-    edit = Edit("replay:a", "title", "hypothesis", (Block("a = 1", "a = 2\n\0"),))
+    edit = Edit("replay:a", "title", "hypothesis", (Block("a = 1", "a = 2\n\0"),), "f" * 64, "given up")
     proposal = Proposal(
         key="replay:a",
         kind=Kind.EDIT,

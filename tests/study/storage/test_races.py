@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import random
 import signal
 import time
+import uuid
+from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from autoresearch.study.records import Status, TrialRecord
+from autoresearch.study.records import Purpose, RequestRecord, Status, TrialRecord
 from autoresearch.study.storage import Refusal
 
 if TYPE_CHECKING:
@@ -151,6 +155,51 @@ def test_revisions_that_arrive_at_once_get_places_and_names_of_their_own(
     assert all(len(found) == 1 for found in ranges.values())
     assert set(ranges) == {"pattern", *(f"pattern_v{version}" for version in range(2, len(ranges) + 1))}
     night.close()
+
+
+def test_the_last_cents_under_a_cap_are_spent_once(
+    database_url: str, children: type[Processes], night_class: type[Night], workers: int, run: str
+) -> None:
+    """In rounds: whenever a cap is reached, all of them have tried to be the last."""
+
+    def work(index: int) -> int:
+        night, sent = night_class(database_url), 0
+        for cap in ("0.05", "0.10", "0.15", "0.20", "0.25"):
+            request = RequestRecord("draft", Purpose.EDIT, "model", "", (), Decimal("0.01"), night.worker)
+            while night.ledger.requests.reserve(replace(request, id=str(uuid.uuid4())), Decimal(cap)):
+                sent += 1
+        return sent
+
+    sent = children.at_once(workers, work)
+    night = night_class(database_url)
+    assert sum(sent) == 25, sent
+    assert night.ledger.requests.spent() == Decimal("0.25")
+    assert sorted(request.position for request in night.ledger.requests.history()) == list(range(25))
+    night.close()
+
+
+def test_an_answer_that_a_dead_worker_left_is_taken_by_one(
+    database_url: str, children: type[Processes], night_class: type[Night], workers: int, run: str
+) -> None:
+    drafts = [f"draft-{index}" for index in range(10)]
+    dead = night_class(database_url)
+    for draft in drafts:
+        request = RequestRecord(draft, Purpose.EDIT, "model", "", (), Decimal(1), "nobody")
+        dead.ledger.requests.reserve(request, None)
+        dead.ledger.requests.answered(request.id, "a reply", cost_usd=Decimal(1), usage={}, stop_reason="end_turn")
+    dead.close()
+    together = multiprocessing.get_context("fork").Barrier(workers)
+
+    def work(index: int) -> list[str]:
+        night, taken = night_class(database_url).sign_on(run), []
+        for draft in drafts:
+            together.wait(120)
+            taken += [request.draft for request in night.ledger.requests.take(draft, night.worker)]
+        together.wait(120)  # nobody dies before all are done
+        return taken
+
+    taken = children.at_once(workers, work)
+    assert sorted(draft for found in taken for draft in found) == drafts
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,7 +76,8 @@ def test_a_knob_that_is_called_like_a_version_keeps_its_own_name(night: Night) -
 
 
 def test_a_revision_comes_back_as_it_was_written(night: Night) -> None:
-    edit = night.revision_of("second text", night.first, depth=IntDistribution(2, 16, log=True))
+    made = night.revision_of("second text", night.first, depth=IntDistribution(2, 16, log=True))
+    edit = replace(made, hypothesis="why", editor="anthropic", program="f" * 64)
     night.ledger.add_revision(edit)
     assert night.ledger.revision(edit.sha256) == edit
     assert night.ledger.revisions() == [night.first, edit]
