@@ -36,8 +36,8 @@ class Probing:
     tolerance: float  # nats by which two answers may differ for rounding alone
     thorough_below: float | None = None  # bits a byte: a better score has all of its rows probed
     share: float = 1 / 16  # of the rows that are probed in any case ...
-    least: int = 64  # ... and how many at least
-    repeated: int = 16  # rows that are asked again as they are
+    least: int = 32  # ... and how many at least
+    repeated: int = 8  # rows that are asked again as they are
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Examined:
     score: Score
     test: Score | None
     difference: float  # nats; the most by which two answers that must agree differed
+    in_full: bool  # every row was probed
 
 
 def rows_at_a_time(settings: TrialSettings) -> int:
@@ -95,12 +96,13 @@ def examine(
                 paper.put(process, forward)
     scores = [paper.score() for paper in papers]
     below = probing.thorough_below
-    if below is not None and scores[0].bpb < below:
+    in_full = below is not None and scores[0].bpb < below
+    if in_full:
         with open_process() as forward:
             for paper in papers:
                 paper.put_thorough(forward)
     difference = max(paper.refuse_disagreement() for paper in papers)
-    return Examined(scores[0], scores[1] if also_test else None, difference)
+    return Examined(scores[0], scores[1] if also_test else None, difference, in_full)
 
 
 def arithmetic_device(device: Device) -> torch.device:

@@ -53,3 +53,4 @@ class TrialResult:
     seed: int
     test_bpb: float | None = None  # on the locked test split, where it was asked for
     probe_difference: float | None = None  # nats; the most by which two answers that must agree differed
+    probed_in_full: bool = False  # every row was asked with another end, too

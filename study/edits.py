@@ -38,6 +38,7 @@ def edited(edit: Edit, base: Revision, editor: str, knobs_of: KnobsOf) -> Revisi
         hypothesis=edit.hypothesis,
         blocks=edit.blocks,
         editor=editor,
+        program=edit.program,
     )
 
 

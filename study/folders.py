@@ -1,4 +1,4 @@
-"""Where a study's trials lie on this machine: a folder each, and the compile cache that they share.
+"""Where a study's trials lie on this machine: a folder each, and the compiled code that is kept for them.
 
 Nothing in here is needed to go on with a study: what counts is in the database. A folder holds the `train.py` that ran
 and its log, for people to read.
@@ -32,8 +32,13 @@ class Folders:
 
     @property
     def cache(self) -> Path:
-        """What compilers keep between trials."""
+        """What the process that starts trials has compiled for all of them, to read."""
         return self.root / "compiled"
+
+    @property
+    def kernels(self) -> Path:
+        """What trials have compiled; beside their folder, so that none of them can reach it."""
+        return self.root.with_name(f"{self.root.name}.kernels")
 
     def trial(self, number: int) -> Path:
         """The folder of a trial."""

@@ -14,6 +14,7 @@ from autoresearch.data.progress import Progress
 from autoresearch.device import Device, detect
 from autoresearch.errors import SandboxError
 from autoresearch.isolation.environment import clean_environment
+from autoresearch.isolation.kernels import Kernels
 from autoresearch.isolation.supervisor import Supervisor
 from autoresearch.sandbox.choose import remembered
 from autoresearch.sandbox.sandbox import Sandbox
@@ -23,13 +24,14 @@ from .confirmation import confirm
 from .folders import Folders
 from .heartbeat import Heartbeat
 from .interrupts import Interrupts
+from .measure import Bench
 from .planner import Planner
 from .request import Request
 from .schedule import Schedule
 from .settings import StudySettings
 from .storage.ledger import Ledger
 from .watch import Watch
-from .worker import Bench, Worker
+from .worker import Worker
 
 
 @contextmanager
@@ -62,7 +64,7 @@ def open_bench(
     check_threads(settings, device, ledger.history())
     folders = Folders.of(ledger.study.name, ledger.study.id)
     sandbox = _sandbox(request, device, folders, watch)
-    make_supervisor = partial(make_supervisor, sandbox=sandbox)
+    make_supervisor = partial(make_supervisor, sandbox=sandbox, kernels=Kernels(folders.kernels))
     with ExitStack() as open_until_then:
         compiles = settings.compiled
         # It warms up while the data are looked for.

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-from autoresearch.data.dataset import Dataset
-from autoresearch.device import Device
 from autoresearch.errors import (
     Cheat,
     Diverged,
@@ -22,46 +18,25 @@ from autoresearch.errors import (
     Stopped,
     TrialError,
 )
-from autoresearch.isolation.limits import Limits
-from autoresearch.isolation.supervisor import Supervisor
 from autoresearch.progress import Progress
-from autoresearch.records import TrialResult, TrialSettings
-from autoresearch.revision import with_defaults
 
-from .allowance import limits_after
 from .artifacts import keep_files
-from .edits import KnobsOf
-from .folders import Folders, check_disk, write_source
+from .folders import check_disk
 from .heartbeat import Heartbeat
 from .interrupts import Interrupts
+from .measure import Bench, Circumstances, Measured, measure, settings_of
 from .notes import write_note
 from .planner import Planner
-from .records import SEARCH_KINDS, Kind, Proposal, Status, TrialRecord
+from .records import Kind, Proposal, Status, TrialRecord
 from .schedule import Schedule
-from .settings import StudySettings
 from .storage.claims import Refusal
 from .storage.ledger import Ledger
-from .suspicion import implausible_gain, probing_of
 from .watch import Standing, Watch
 
 # A sample is compared with its like at these percents of the budget; every trial reports at each tenth.
 _PRUNE_AT = (50, 70)
 # How long the next proposal may wait: early enough to be ready, late enough not to disturb a first step.
 _PREFETCH_AT = 0.3
-# Of a second run of what gained too much: one that no trial of the search has.
-_OTHER_SEED = 999_983
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What a worker works with on its machine."""
-
-    settings: StudySettings
-    dataset: Dataset
-    device: Device
-    supervisor: Supervisor
-    folders: Folders
-    knobs_of: KnobsOf
 
 
 class Worker:
@@ -135,7 +110,7 @@ class Worker:
             self._ledger.start(trial.number, self._lease.worker)
             self._watch.started(trial)
             try:
-                result = self._train(trial)
+                measured = self._measure(trial, schedule)
             except (TrialError, RevisionError, KnobError) as error:
                 self._record_failure(trial, error)
             except BaseException as error:  # not the revision's fault: the trial is given back, and the error goes on
@@ -143,7 +118,7 @@ class Worker:
                 self._fail(trial, Status.INTERRUPTED, reason)
                 raise
             else:
-                self._record_score(trial, result)
+                self._record_score(trial, measured)
         ended = self._ledger.trial(trial.number)
         if proposal.edit is not None:
             write_note(self._ledger, ended, proposal.edit)
@@ -154,64 +129,22 @@ class Worker:
         self._collect()
         self._ahead.shutdown()
 
-    def _train(self, trial: TrialRecord) -> TrialResult:
-        settings = self._settings_of(trial)
-        folder, confirms = settings.source.parent, trial.kind is Kind.CONFIRM
-        history, incumbent = self._ledger.history(), self._ledger.incumbent()
-        threshold = self._planner.threshold(trial)
-        run = partial(
-            self._bench.supervisor.run,
-            also_test=confirms,
-            limits=self._limits(history, confirms),
-            probing=probing_of(trial, history, incumbent, threshold, self._bench.device),
+    def _measure(self, trial: TrialRecord, schedule: Schedule) -> Measured:
+        folder = self._bench.folders.trial(trial.number)
+        how = Circumstances(
+            threshold=self._planner.threshold(trial),
+            max_gain=self._planner.max_gain,
+            watch=self._watcher(trial),
+            watch_again=partial(self._watch.progress, trial),
+            note=self._watch.note,
+            time_for_another=lambda: schedule.time_for_another(self._ledger.history(), self._ledger.incumbent()),
         )
         try:
             with self._interrupts.allowed():
-                result = run(settings, folder, watch=self._watcher(trial))
-                if trial.kind in SEARCH_KINDS and incumbent is not None:
-                    gain = incumbent.val_bpb - result.val_bpb
-                    if gain > implausible_gain(history, self._planner.max_gain):
-                        return self._run_again(trial, gain, result, run)
-                return result
+                return measure(self._ledger, self._bench, trial, how)
         except (OSError, TrialError):
             check_disk(folder)  # a full disk is nobody's edit's fault
             raise
-
-    def _run_again(
-        self, trial: TrialRecord, gain: float, first: TrialResult, run: Callable[..., TrialResult]
-    ) -> TrialResult:
-        """Have a gain that is too good to be true reached twice; the worse of the two scores counts.
-
-        The second run has a folder of its own: it shall find nothing that the first has left.
-        """
-        self._watch.note(f"trial {trial.number} gained {gain:.4f}, more than is plausible: once more on another seed")
-        folder = self._bench.folders.second(trial.number)
-        settings = replace(self._settings_of(trial), seed=_OTHER_SEED)
-        second = run(settings, folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        worse = max(first, second, key=lambda result: result.val_bpb)
-        return replace(worse, total_seconds=first.total_seconds + second.total_seconds)
-
-    def _limits(self, history: Sequence[TrialRecord], confirms: bool) -> Limits:
-        limits = limits_after(history, self._bench.supervisor.limits)
-        return replace(limits, evaluation=2 * limits.evaluation) if confirms else limits  # the test split comes on top
-
-    def _settings_of(self, trial: TrialRecord) -> TrialSettings:
-        """The trial as the supervisor runs it, its text with its values as defaults in a folder of its own."""
-        bench = self._bench
-        revision = self._ledger.revision(trial.revision)
-        return TrialSettings(
-            source=write_source(bench.folders.trial(trial.number), with_defaults(revision.source, trial.values)),
-            values=trial.values,
-            dataset=bench.dataset,
-            device=bench.device,
-            seconds=bench.settings.seconds,
-            steps=bench.settings.steps,
-            seed=trial.seed,
-            eval_tokens=bench.settings.eval_tokens,
-            context=bench.settings.context,
-            compiled=bench.settings.compiled,
-        )
 
     def _watcher(self, trial: TrialRecord) -> Callable[[Progress], None]:
         reported = 0
@@ -244,9 +177,8 @@ class Worker:
         if prefetched is not None:
             prefetched.result()
 
-    def _record_score(self, trial: TrialRecord, result: TrialResult) -> None:
-        ledger, device = self._ledger, self._bench.device
-        figures = asdict(result) | {"device": device.name}
+    def _record_score(self, trial: TrialRecord, measured: Measured) -> None:
+        ledger, result, figures = self._ledger, measured.result, measured.figures(self._bench.device)
         if ledger.judge(trial.number, self._lease.worker, result.val_bpb, result.test_bpb, figures):
             self._keep_files(trial)
             ledger.settle(trial.number, self._planner.threshold(trial))
@@ -273,7 +205,9 @@ class Worker:
             self._fail(trial, status, str(error), tail=getattr(error, "tail", ""), excess=excess)
 
     def _keep_files(self, trial: TrialRecord) -> None:
-        source = self._settings_of(trial).source  # written again: the trial may have written over it
+        source = settings_of(
+            self._ledger, self._bench, trial
+        ).source  # written again: the trial may have written over it
         keep_files(self._ledger, trial, source.parent)
 
     def _fail(

@@ -45,7 +45,7 @@ _LONGEST_JOB = 2**24  # it lists each tensor of the weights
 
 
 def run_job(
-    folder: Path, channel: int, log: int, memory: Sequence[int], writable: Sequence[Path], enclosure: Enclosure | None
+    folder: Path, channel: int, log: int, memory: Sequence[int], compiles: bool, enclosure: Enclosure | None
 ) -> NoReturn:
     """Do one job and end the process.
 
@@ -54,11 +54,11 @@ def run_job(
         channel: A file descriptor, now this process's own, as are the next two.
         log: What it prints.
         memory: What it shares with the supervisor.
-        writable: Where it may write, in a sandbox.
+        compiles: Whether it may compile with several processes.
         enclosure: The sandbox.
     """
     try:
-        confine(folder, log, writable, enclosure)
+        confine(folder, log, compiles, enclosure)
         link = Link(Channel(socket.socket(fileno=channel), longest=_LONGEST_JOB))
         _converse(link, folder / SOURCE, memory)
         while True:  # to be ended by the supervisor, who then finds everything that this process has started below it

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +15,19 @@ from autoresearch.sandbox.capabilities import open_to_others
 from autoresearch.sandbox.enclosure import Enclosure
 
 from .job import SCRATCH
+from .kernels import COMPILED
 
 
-def confine(folder: Path, log: int, writable: Sequence[Path], enclosure: Enclosure | None) -> None:
+def confine(folder: Path, log: int, compiles: bool, enclosure: Enclosure | None) -> None:
     """Leave the supervisor's session and terminal, move into the trial's folder, and print to its log alone.
 
     A group of its own is what makes the whole process tree one thing to kill.
+
+    Args:
+        folder: The trial's, the one place where it may write.
+        log: What it prints.
+        compiles: Whether its compilers may use several processes, which share memory by name.
+        enclosure: The sandbox.
     """
     if enclosure is not None:
         open_to_others(True)  # as a fork it is not, and then may not even write to its own files below /proc
@@ -30,13 +36,15 @@ def confine(folder: Path, log: int, writable: Sequence[Path], enclosure: Enclosu
     os.chdir(folder)
     _redirect(log)
     scratch = folder / SCRATCH
-    scratch.mkdir(exist_ok=True)
+    compiled, shared = scratch / COMPILED, Path(os.environ["HOME"])
+    compiled.mkdir(parents=True, exist_ok=True)
     os.environ["TMPDIR"], tempfile.tempdir = str(scratch), None
-    if Path(os.environ["HOME"]) not in writable:
-        # It shall find nothing that others have left, and leave nothing for others.
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(scratch / "inductor")
-        os.environ["TRITON_CACHE_DIR"] = str(scratch / "triton")
-        os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # several would share memory by name
+    # It finds nothing that others have left but what `kernels.py` hands out, and leaves nothing for others.
+    os.environ["HOME"] = str(compiled)
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(compiled / "inductor")
+    os.environ["TRITON_CACHE_DIR"] = str(compiled / "triton")
+    if not compiles:
+        os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
         enclosure = None if enclosure is None else replace(enclosure, private=False)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     faulthandler.enable(all_threads=False)  # a segmentation fault leaves its traceback in the log
@@ -46,7 +54,7 @@ def confine(folder: Path, log: int, writable: Sequence[Path], enclosure: Enclosu
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     if enclosure is not None:
-        enclosure.enter(writable)
+        enclosure.enter([folder], readable=[shared] if compiles and shared.is_dir() else [])
 
 
 def _redirect(log: int) -> None:

@@ -67,12 +67,12 @@ class Nursery:
         Args:
             folder: Where it works and its log goes; exists.
             memory: Descriptors of shared memory to hand over.
-            compiles: Whether it shares the folder for compiled code; else it has one of its own.
+            compiles: Whether it may compile with several processes.
 
         Raises:
             WorkerError: No process can be started.
         """
-        candidate = self._start(folder, memory, [folder, *([self._cache] if compiles else [])])
+        candidate = self._start(folder, memory, compiles)
         is_of_use = False
         try:
             yield candidate
@@ -89,13 +89,13 @@ class Nursery:
             self._warm.close()
             self._warm = None
 
-    def _start(self, folder: Path, memory: Sequence[int], writable: Sequence[Path]) -> Candidate:
+    def _start(self, folder: Path, memory: Sequence[int], compiles: bool) -> Candidate:
         try:
             try:
-                return self._new(self.warm_up(), folder, memory, writable, self._sandbox)
+                return self._new(self.warm_up(), folder, memory, compiles, self._sandbox)
             except WarmProcessLost:  # since it was last looked at
                 self.close()
-                return self._new(self.warm_up(), folder, memory, writable, self._sandbox)
+                return self._new(self.warm_up(), folder, memory, compiles, self._sandbox)
         except WarmProcessLost as error:
             self.close()
             raise WorkerError(f"this machine cannot start a trial: {error}") from error
@@ -105,12 +105,12 @@ class Nursery:
 
     @staticmethod
     def _new(
-        warm: WarmProcess, folder: Path, memory: Sequence[int], writable: Sequence[Path], sandbox: Sandbox | None
+        warm: WarmProcess, folder: Path, memory: Sequence[int], compiles: bool, sandbox: Sandbox | None
     ) -> Candidate:
         ours, theirs = socket.socketpair()
         try:
             with theirs, (folder / LOG).open("wb") as log:
-                pid = warm.fork(folder, [theirs.fileno(), log.fileno(), *memory], writable)
+                pid = warm.fork(folder, [theirs.fileno(), log.fileno(), *memory], compiles)
         except BaseException:
             ours.close()
             raise

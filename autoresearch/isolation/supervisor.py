@@ -6,7 +6,7 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,7 @@ from .job import (
     slate_shape,
     tape_shape,
 )
+from .kernels import Kernels, hand_out
 from .limits import Limits
 from .messages import Trained
 from .nursery import Nursery
@@ -61,11 +62,12 @@ class Supervisor:
         compiles: bool = True,
         start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
         sandbox: Sandbox | None = None,
+        kernels: Kernels | None = None,
     ) -> None:
         """Start the warm process.
 
         Args:
-            cache: A folder for compiled code, kept between trials and between workers; made if need be.
+            cache: A folder for what the warm process compiles, for trials to read; made if need be.
             limits: How long the parts of a trial may take.
             forks: Whether trials are forks of the warm process, or new processes (slower, for where a fork is not safe).
             rehearse: Whether the warm process prepares torch's compiler for CPUs. None: where it works and there is no GPU.
@@ -73,12 +75,13 @@ class Supervisor:
             start: Starts a process, as `subprocess.Popen` does.
             sandbox: Around all trials; its study's folder must hold the cache and the folders of the trials. None: they run
                 with all that this user may do.
+            kernels: Where compiled code is kept from trial to trial; None for nowhere.
 
         Raises:
             InputError: On Windows, or where the cache cannot be written to.
             WorkerError: This machine starts no process.
         """
-        self.limits, self.sandbox = limits or Limits(), sandbox
+        self.limits, self.sandbox, self._kernels = limits or Limits(), sandbox, kernels
         if rehearse is None:
             rehearse = not torch.cuda.is_available() and detect("cpu").compile_obstacle is None
         self._nursery = Nursery(cache.resolve(), forks, rehearse, compiles, start, sandbox)
@@ -123,6 +126,7 @@ class Supervisor:
         also_test: bool = False,
         limits: Limits | None = None,
         probing: Probing | None = None,
+        lineage: Sequence[str] = (),
     ) -> TrialResult:
         """Train once in a child, have the weights answer in others, and judge the answers here.
 
@@ -133,6 +137,7 @@ class Supervisor:
             also_test: Score on the locked test split as well.
             limits: How long the parts of this trial may take; by default the supervisor's.
             probing: How thoroughly it is probed whether the model plays by the rules.
+            lineage: Names of its revision and of those that it comes from: it shares compiled code with them alone.
 
         Raises:
             RevisionError, KnobError, DataError: As `run_trial`.
@@ -145,7 +150,7 @@ class Supervisor:
         probing = probing or Probing(tolerance_for(settings.device))
         text = read_source(settings.source)  # once: the candidate may write where it lies
         with shared_memory(WEIGHTS_ROOM) as weights, _furnished(folder, text):
-            training = self._train(settings, folder, weights, limits, watch)
+            training = self._train(settings, folder, weights, limits, watch, lineage)
             allow_no_more_writing(weights)
             answers = _Answers(self._nursery, settings, text, folder, weights, training.trained.weights, limits)
             with _out_of_memory(settings.device):
@@ -159,6 +164,7 @@ class Supervisor:
         weights: int,
         limits: Limits,
         watch: Callable[[Progress], None] | None,
+        lineage: Sequence[str],
     ) -> _Training:
         rows = settings.dataset.train_rows(settings.context)
         accumulate = batches_a_step(settings.values, settings.row_tokens)
@@ -168,13 +174,14 @@ class Supervisor:
             raise KnobError(str(error)) from error
         job = describe_trial(settings, _peak_flops(settings.device))
         shape, allowed = tape_shape(settings), limits.training(settings.seconds, settings.steps)
+        keep = hand_out(self._kernels, lineage, folder / SCRATCH)
         with shared_memory(shape.size) as tape:
             feeder = Feeder(Tape(tape, shape, writable=True), batches, accumulate, settings.seconds, settings.steps)
             with (
                 self._nursery.candidate(folder, [tape, weights]) as candidate,
                 Session(candidate, folder / LOG, limits, feeder) as session,
             ):
-                trained, arrived = session.train(job, allowed, watch)
+                trained, arrived = session.train(job, allowed, watch, keep)
         feeder.check_end(arrived, limits.handing_over(settings.seconds, settings.steps))
         return _Training(trained, feeder, epochs=feeder.tokens / (batches.rows * settings.row_tokens))
 
@@ -250,6 +257,7 @@ def _result(
         seed=settings.seed,
         test_bpb=None if examined.test is None else examined.test.bpb,
         probe_difference=examined.difference,
+        probed_in_full=examined.in_full,
     )
 
 

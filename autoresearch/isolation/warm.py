@@ -14,6 +14,7 @@ import ctypes
 import gc
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -23,7 +24,7 @@ from typing import Any, NoReturn
 import psutil
 
 from autoresearch.sandbox.capabilities import open_to_others
-from autoresearch.sandbox.enclosure import Enclosure
+from autoresearch.sandbox.enclosure import SHARED_MEMORY, Enclosure
 
 from .channel import Channel
 
@@ -77,8 +78,8 @@ def receive_job(control: Channel, message: dict[str, Any]) -> dict[str, Any]:
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     channel, log, *memory = descriptors
-    writable = [Path(place) for place in message["writable"]]
-    return {"folder": Path(message["folder"]), "channel": channel, "log": log, "memory": memory, "writable": writable}
+    folder, compiles = Path(message["folder"]), bool(message["compiles"])
+    return {"folder": folder, "channel": channel, "log": log, "memory": memory, "compiles": compiles}
 
 
 def _serve_one(control: Channel, enclosure: Enclosure | None) -> NoReturn:
@@ -153,6 +154,8 @@ class _Warm:
 
     def _end_child(self) -> None:
         status = self._sweep()
+        if self._enclosure is not None and self._enclosure.private:
+            _wipe(SHARED_MEMORY)  # this place's own; the next candidate shall find nothing there
         self._child = None
         self._control.send({"said": "ended", "status": status})
 
@@ -171,6 +174,14 @@ class _Warm:
                 return ended
             if pid == self._child:
                 ended = os.waitstatus_to_exitcode(status)
+
+
+def _wipe(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _kill_group(leader: int) -> None:

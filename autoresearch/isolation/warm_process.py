@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +76,12 @@ class WarmProcess:
         """Whether it can be asked for a candidate, or soon can."""
         return self._process.poll() is None
 
-    def fork(self, folder: Path, descriptors: list[int], writable: Sequence[Path]) -> int | None:
+    def fork(self, folder: Path, descriptors: list[int], compiles: bool) -> int | None:
         """Start a candidate; return its process number, None if it has ended already.
 
         Args:
             folder: Where it shall work.
-            writable: Where it may write, in a sandbox.
+            compiles: Whether it may compile with several processes.
             descriptors: Its end of a channel, its log, and shared memory. They are copied: close them afterwards.
 
         Raises:
@@ -91,8 +91,7 @@ class WarmProcess:
             self._hear("ready", _IMPORT_SECONDS)
             self._is_ready = True
         try:
-            places = [str(place.resolve()) for place in writable]
-            self._control.send({"do": "start", "folder": str(folder.resolve()), "writable": places})
+            self._control.send({"do": "start", "folder": str(folder.resolve()), "compiles": compiles})
             socket.send_fds(self._control.socket, [b"."], descriptors)
         except OSError as error:
             raise WarmProcessLost(self._obituary()) from error

@@ -146,7 +146,6 @@ def try_rung(rung: Rung, under: Path, device: str, environment: Environment, com
         ]
         given = {
             "folder": str(study / "trial"),
-            "cache": str(study / "compiled"),
             "bait": asdict(bait),
             "enclosure": rung.enclosure(grants, Resources()).as_json(),
             "device": device,

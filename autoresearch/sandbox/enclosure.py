@@ -20,7 +20,7 @@ from .resources import Resources, tasks_of_user
 from .syscalls import restrict_syscalls
 
 _HARMLESS = ("null", "zero", "full", "random", "urandom")  # of /dev
-_SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Enclosure:
         readable, listed = tuple(map(str, grants.readable)), tuple(map(str, grants.listed))
         return cls(readable, () if private else listed, grants.devices, landlock, private, resources, tasks_of_user())
 
-    def enter(self, writable: Iterable[Path]) -> None:
+    def enter(self, writable: Iterable[Path], readable: Iterable[Path] = ()) -> None:
         """As a candidate: these folders, this process, and nothing else.
 
         Raises:
@@ -51,7 +51,7 @@ class Enclosure:
         """
         open_to_others(True)
         self.resources.impose(self.others)
-        self._restrict(writable, whole_proc=False)
+        self._restrict(writable, whole_proc=False, readable=readable)
         scoped = self.landlock and has_signal_scope(landlock_version())
         restrict_syscalls(signals=not scoped)
 
@@ -76,10 +76,11 @@ class Enclosure:
         fields["resources"] = Resources(**fields["resources"])
         return cls(**fields)
 
-    def _restrict(self, writable: Iterable[Path], whole_proc: bool) -> None:
+    def _restrict(self, writable: Iterable[Path], whole_proc: bool, readable: Iterable[Path] = ()) -> None:
         drop_capabilities()
         if self.landlock:
-            restrict_files([*self._rules(), *_writable(writable), *rules_of_proc(whole_proc)])
+            more = [(folder, READ) for folder in readable]
+            restrict_files([*self._rules(), *more, *_writable(writable), *rules_of_proc(whole_proc)])
 
     def _rules(self) -> list[Rule]:
         devices = [Path("/dev", name) for name in _HARMLESS] + (device_nodes() if self.devices else [])
@@ -87,7 +88,7 @@ class Enclosure:
             *((Path(path), READ) for path in self.readable),
             *((Path(path), LIST) for path in self.listed),
             *((path, DEVICE) for path in devices),
-            *([(_SHARED_MEMORY, WRITE)] if self.private else []),
+            *([(SHARED_MEMORY, WRITE)] if self.private else []),
         ]
 
 

@@ -44,11 +44,13 @@ def main(arguments: list[str]) -> None:
 
 def _as_candidate(given: dict[str, Any]) -> dict[str, Any]:
     os.setsid()
-    folder, cache = Path(given["folder"]), Path(given["cache"])
+    folder = Path(given["folder"])
+    cache = folder / "compiled"
+    cache.mkdir(exist_ok=True)
     os.chdir(folder)
     os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
     bait = Bait(**given["bait"])
-    Enclosure.from_json(given["enclosure"]).enter([folder, cache])
+    Enclosure.from_json(given["enclosure"]).enter([folder])
     forbidden = {name: _refusal(FORBIDDEN[name], bait) for name in given["forbidden"]}
     started = time.monotonic()
     needed = {name: _failure(partial(NEEDED[name], cache, given["device"])) for name in given["needed"]}

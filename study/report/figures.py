@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import ROUND_CEILING, Decimal
 
 import click
 
@@ -24,6 +25,13 @@ def signed(gain: float | None) -> str:
 def knob(value: KnobValue) -> str:
     """A knob's value; a drawn float has more digits than anybody reads."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def usd(amount: Decimal) -> str:
+    """Dollars and cents; of less than a cent enough digits to see that it is not nothing."""
+    if 0 < amount < Decimal("0.01"):
+        return f"${amount.quantize(Decimal('0.0001'), ROUND_CEILING)}"
+    return f"${amount:.2f}"
 
 
 def duration(seconds: float) -> str:

@@ -145,6 +145,6 @@ def _clocks(history: Sequence[TrialRecord], settings: StudySettings, runs: Seque
 def _trained(trial: TrialRecord, settings: StudySettings) -> float:
     """Seconds of training; of a trial that was stopped, at least as many as its last report tells of."""
     if "training_seconds" in trial.result:
-        return float(trial.result["training_seconds"])
+        return float(trial.result["training_seconds"] + trial.result.get("other_run", {}).get("training_seconds", 0.0))
     percent = float(trial.result.get("last_report", (0, 0))[0])
     return settings.seconds * percent / 100 if settings.steps is None else 0.0

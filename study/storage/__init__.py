@@ -9,6 +9,7 @@ from .leases import Lease, Phase
 from .ledger import Ledger
 from .outages import Patience
 from .promotion import Settlement
+from .request_ledger import RequestLedger
 from .runs import Run
 from .studies import Study, create_study, delete_study, open_study, study_names
 
@@ -19,6 +20,7 @@ __all__ = [
     "Patience",
     "Phase",
     "Refusal",
+    "RequestLedger",
     "Run",
     "Settlement",
     "Study",

@@ -6,7 +6,7 @@ between any two of its writes: `reconcile` finishes or takes back what a dead wo
 
 The observer is called with a point's name after each write: `claim:taken`, `claim:optuna`, `claim:row`, `start`,
 `judge`, `settle:decided` (or `settle:promoted`), `settle:attrs`, `settle:told`, `fail:row`, `fail:attrs`, `fail:told`,
-`propose`, `revision`, `reconcile:…`.
+`propose`, `revision`, `reconcile:…`, and what `request_ledger.py` names.
 """
 
 from __future__ import annotations

@@ -109,7 +109,10 @@ def _compare(session: Session, row: TrialRow, current: IncumbentRow, threshold: 
     assert row.val_bpb is not None  # judged
     gain = current.val_bpb - row.val_bpb
     if gain > threshold:
-        return _Verdict(True, f"better than version {current.version} by {gain:.4f}", gain, False)
+        better = f"better than version {current.version} by {gain:.4f}"
+        if doubt := _doubt(row):
+            return _Verdict(False, f"{better}, {doubt}", gain, False)
+        return _Verdict(True, better, gain, False)
     if gain > 0:
         reason = f"better than version {current.version} by {gain:.4f}, not by more than {threshold:.4f}"
     elif gain < 0:
@@ -122,6 +125,15 @@ def _compare(session: Session, row: TrialRow, current: IncumbentRow, threshold: 
         if ahead > threshold:
             return _Verdict(False, f"beat its parent by {ahead:.4f} but lost the race: {reason}", gain, True)
     return _Verdict(False, reason, gain, False)
+
+
+def _doubt(row: TrialRow) -> str:
+    """Why a gain must not be promoted; nothing where there is no reason."""
+    if row.result.get("unconfirmed"):
+        return "which is more than is plausible, and there was no time left to reach it twice"
+    if not row.result.get("probed_in_full", True):
+        return "but it was not probed in full: by the bar that was set when it was judged it did not count as better"
+    return ""
 
 
 def _replace(session: Session, row: TrialRow, current: IncumbentRow) -> bool:

@@ -32,7 +32,7 @@ def knobs_of(folders: pytest.TempPathFactory):
 @pytest.fixture(scope="module")
 def make(base: Revision, tmp_path_factory: pytest.TempPathFactory):
     def revision(search: str, replace: str) -> Revision:
-        edit = Edit("replay:1", "a title", "a hypothesis", (Block(search, replace),))
+        edit = Edit("replay:1", "a title", "a hypothesis", (Block(search, replace),), program="f" * 64)
         return edited(edit, base, "replay", knobs_of(tmp_path_factory))
 
     return revision
@@ -45,6 +45,7 @@ def test_an_edit_makes_a_revision_that_knows_where_it_came_from(base: Revision, 
     revision = make("0.85 + 0.10", "0.86 + 0.09")
     assert revision.source == base.source.replace("0.85 + 0.10", "0.86 + 0.09")
     assert (revision.parent, revision.title, revision.editor) == (base.sha256, "a title", "replay")
+    assert (revision.hypothesis, revision.program) == ("a hypothesis", "f" * 64)
     assert revision.sha256 == sha256_of(revision.source) != base.sha256
 
 

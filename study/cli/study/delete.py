@@ -61,11 +61,12 @@ def _delete_files(files: Sequence[Path], folders: Folders) -> None:
     try:
         for path in files:
             path.unlink(missing_ok=True)
-        if not folders.root.exists():
-            return
-        shutil.rmtree(folders.root)
+        there = [folder for folder in (folders.root, folders.kernels) if folder.exists()]
+        for folder in there:
+            shutil.rmtree(folder)
     except OSError as error:
         raise StorageError(
             f"the study is deleted, its files are not: {error.filename}: {error.strerror}; remove it by hand"
         ) from None
-    click.echo(f"deleted  {folders.root}", err=True)
+    for folder in there:
+        click.echo(f"deleted  {folder}", err=True)

@@ -105,6 +105,11 @@ def _figures(trial: TrialRecord, parent: TrialRecord | None, speed_off: float | 
     if trial.val_bpb is not None:
         over = "" if parent is None or parent.val_bpb is None else f", gain {signed(parent.val_bpb - trial.val_bpb)}"
         yield line("val_bpb", f"{bpb(trial.val_bpb)}{over}{' over its parent' if over else ''}")
+    if (other := figures.get("other_run")) is not None:
+        seed, score = figures["seed"], other["val_bpb"]
+        yield line(
+            "run twice", f"that is seed {seed}'s; seed {other['seed']} reached {bpb(score)}: the worse one counts"
+        )
     if trial.test_bpb is not None:
         yield line("test_bpb", bpb(trial.test_bpb))
     if (seconds := seconds_of(trial)) is not None:

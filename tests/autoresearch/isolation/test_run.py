@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from ast import literal_eval
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from autoresearch.errors import DataError, InputError, KnobError, RevisionError
+from autoresearch.isolation.kernels import Kernels
 from autoresearch.isolation.supervisor import Supervisor
 from autoresearch.knobs import knobs_of
 from autoresearch.progress import Progress
@@ -113,7 +115,28 @@ def test_no_secret_is_in_the_environment(tmp_path: Path, settings: Make, monkeyp
     assert "geheim" not in seen.values()
     assert folder == str(trial.resolve())
     assert seen["TMPDIR"] == str(trial.resolve() / "tmp")
-    assert seen["HOME"] == str((tmp_path / "cache").resolve())
+    assert seen["HOME"] == str(trial.resolve() / "tmp" / "compiled")
+
+
+def test_a_trial_leaves_compiled_code_to_the_next_and_nothing_that_it_wrote_while_it_trained(
+    tmp_path: Path, settings: Make
+) -> None:
+    steps = 30
+    hidden = in_each_step("from pathlib import Path as P; P.home().joinpath('weights').open('a').write('x')")
+    look = on_import(
+        "from pathlib import Path as P\n"
+        "P('seen').write_text(str({p.name: len(p.read_text()) for p in P.home().iterdir() if p.is_file()}))\n"
+        "P.home().joinpath('kernel').write_text('compiled')"
+    )
+    given = settings(edit=lambda source: hidden(look(source)), steps=steps)
+    with Supervisor(tmp_path / "cache", rehearse=False, kernels=Kernels(tmp_path / "kernels")) as fresh:
+        for number in (1, 2):
+            fresh.run(given, tmp_path / f"trial-{number}", lineage=["a"])
+        fresh.run(given, tmp_path / "trial-3", lineage=["b"])
+    first, second, stranger = (literal_eval((tmp_path / f"trial-{n}" / "seen").read_text()) for n in (1, 2, 3))
+    assert (first, stranger) == ({}, {})
+    assert second["kernel"] == len("compiled")
+    assert second.get("weights", 0) < steps  # from the warm-up, on random tokens
 
 
 def test_a_candidate_has_a_session_of_its_own_and_no_standard_input(

@@ -95,6 +95,36 @@ def test_one_command_runs_samples_and_edits_to_an_honest_summary(
 
 
 @pytest.mark.slow
+def test_a_gain_that_is_not_plausible_must_be_reached_twice_and_the_worse_score_counts(
+    sqlite_study: str, autoresearch: Run, binding: list[str], tmp_path: Path, check: Callable[[str], Ledger]
+) -> None:
+    better = tmp_path / "better.jsonl"
+    edit = {"search": "fraction / hp.warmup_ratio", "replace": "(fraction / hp.warmup_ratio) ** 0.5"}
+    faster = {"search": "MUON_BETA2 = 0.95", "replace": "MUON_BETA2 = 0.9"}
+    records = [{"title": title, "hypothesis": "", "edits": [one]} for title, one in (("a", edit), ("b", faster))]
+    better.write_text("\n".join(json.dumps(record) for record in records), encoding="utf-8")
+    plan = ["--editor", f"replay:{better}", "--edit-ratio", "1", "--baseline-repeats", "2", "--confirm", "0"]
+    done = autoresearch(
+        "study", "optimize", "--storage", sqlite_study, *plan, "--trials", "8", "--min-delta", "0", "--max-gain", "1e-9"
+    )
+    assert done.returncode == 0, done.stderr
+    ledger = check(sqlite_study)
+    twice = [trial for trial in ledger.history() if "other_run" in trial.result]
+    assert twice, done.stderr
+    for trial in twice:
+        other = trial.result["other_run"]
+        assert {trial.result["seed"], other["seed"]} == {trial.seed, 999_983}
+        assert trial.val_bpb >= other["val_bpb"]
+        assert trial.result["total_seconds"] > other["total_seconds"]
+        shown = autoresearch("study", "show", str(trial.number), "--storage", sqlite_study).stdout
+        assert f"seed {other['seed']} reached" in shown
+    assert {trial.number for trial in ledger.history() if trial.status is Status.KEEP} <= {
+        trial.number for trial in twice
+    }
+    assert done.stderr.count("it must do so twice") == len(twice)
+
+
+@pytest.mark.slow
 def test_best_write_reproduces_the_score_and_edits_replay_into_a_second_study(
     sqlite_url: str, autoresearch: Run, binding: list[str], edits: str, tmp_path: Path, check: Callable[[str], Ledger]
 ) -> None:

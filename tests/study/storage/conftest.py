@@ -95,9 +95,9 @@ class Night:
         assert self.ledger.start(trial.number, self.worker)
         return trial.number
 
-    def finish(self, number: int, val_bpb: float, threshold: float = THRESHOLD) -> Settlement:
+    def finish(self, number: int, val_bpb: float, threshold: float = THRESHOLD, **figures: Any) -> Settlement:
         """Judge and settle."""
-        assert self.ledger.judge(number, self.worker, val_bpb, None, {"total_seconds": 3.0})
+        assert self.ledger.judge(number, self.worker, val_bpb, None, {"total_seconds": 3.0, **figures})
         return self.ledger.settle(number, threshold)
 
     def score(self, key: str, val_bpb: float, **fields: Any) -> Settlement:

@@ -56,6 +56,24 @@ def test_anything_else_is_dropped_and_says_by_how_much(night: Night, val_bpb: fl
     assert night.ledger.trial(1).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("figures", "reason"),
+    [
+        ({"unconfirmed": True}, "which is more than is plausible, and there was no time left to reach it twice"),
+        ({"probed_in_full": False}, "but it was not probed in full"),
+    ],
+)
+def test_a_gain_that_is_in_doubt_is_not_kept_whoever_settles_it(
+    night: Night, figures: dict[str, bool], reason: str
+) -> None:
+    night.score("baseline:0", 2.0)
+    settlement = night.finish(night.begin("replay:a"), 1.75, threshold=0.125, **figures)
+    assert settlement.status is Status.DISCARD
+    assert settlement.reason.startswith("better than version 0 by 0.2500, ")
+    assert reason in settlement.reason
+    assert night.ledger.incumbent().version == 0
+
+
 def test_who_beat_its_parent_but_came_second_is_told_apart(night: Night) -> None:
     night.score("baseline:0", 2.0)
     fast, slow, bad = (night.begin(key) for key in ("sample:0", "replay:a", "replay:b"))
