@@ -17,6 +17,7 @@ from .prose import Fence, Outline, outline
 
 MAX_CHARACTERS = 150_000  # a train.py may have 100,000 bytes
 MAX_BLOCKS = 50
+MAX_LINES = 5_000  # of a whole file; to compare a hundred thousand with those of the old one takes most of a minute
 MAX_TITLE = 120  # characters; it stands in tables
 MAX_HYPOTHESIS = 4_000
 _ALMOST = re.compile(r"\s*[<>=+-]{2,}\s*(SEARCH|REPLACE)\b|[\W_]*(SEARCH|REPLACE)[\W_]*$")
@@ -139,6 +140,8 @@ def _whole_file(rest: Outline, with_blocks: bool) -> tuple[str | None, list[str]
 def _content(fence: Fence) -> tuple[str | None, list[str]]:
     if not fence.closed:
         return None, ["the fence around the file is not closed, so its end may be missing; close it with ```"]
+    if len(fence.lines) > MAX_LINES:
+        return None, [f"the file has {len(fence.lines):,} lines, at most {MAX_LINES:,} are read; shorten it"]
     text = "\n".join(fence.lines).strip("\n") + "\n"
     if not is_plain(text):
         return None, ["the file holds a null character or half a surrogate pair; expected plain text"]
