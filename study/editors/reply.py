@@ -20,7 +20,8 @@ MAX_BLOCKS = 50
 MAX_LINES = 5_000  # of a whole file; to compare a hundred thousand with those of the old one takes most of a minute
 MAX_TITLE = 120  # characters; it stands in tables
 MAX_HYPOTHESIS = 4_000
-_ALMOST = re.compile(r"\s*[<>=+-]{2,}\s*(SEARCH|REPLACE)\b|[\W_]*(SEARCH|REPLACE)[\W_]*$")
+_TOLD = 5  # problems that one error tells of; the others are counted
+_ALMOST = re.compile(r"(\s*> )?\s*[<>=+-]{2,}\s*(SEARCH|REPLACE)\b|[\W_]*(SEARCH|REPLACE)[\W_]*$")
 
 FORMAT = """\
 Answer in plain text, in exactly this form:
@@ -96,9 +97,9 @@ def read_reply(text: str, before: Reply | None = None) -> Reply:
     if not title:
         problems.append("there is no title; begin with a line 'TITLE: ' and what the edit does")
     if problems:
-        raise ReplyError(
-            f"the reply cannot be read: {'; '.join(problems)}. Nothing of it was used: send all of it again"
-        )
+        more = f"; and {len(problems) - _TOLD} more of the kind" if len(problems) > _TOLD else ""
+        told = "; ".join(problems[:_TOLD]) + more
+        raise ReplyError(f"the reply cannot be read: {told}. Nothing of it was used: send all of it again")
     return Reply(title, hypothesis, found.blocks, whole_file)
 
 

@@ -196,6 +196,7 @@ LOST = {
         HEAD + BLOCK + BLOCK.replace("<<<<<<<", "-------").replace(">>>>>>>", "+++++++"),
         "'------- SEARCH' is no marker; expected",
     ),
+    "quoted": (HEAD + BLOCK + "> " + BLOCK.replace("\n", "\n> "), "'> <<<<<<< SEARCH' is no marker; expected"),
     "words for markers": (HEAD + BLOCK + f"SEARCH:\n{LINES}REPLACE:\nb\n", "'SEARCH:' is no marker; expected"),
     "divider alone": (HEAD + BLOCK + fenced("a\n=======\nb\n", "python"), "'=======' is no marker; expected"),
     "null": (HEAD + BLOCK.replace("10", "1\0"), "block 1 ('a = 1' …) holds a null character or half a surrogate pair"),
@@ -306,7 +307,7 @@ def test_the_largest_reply_is_read_in_a_moment() -> None:
     ):
         failure(line)
     for line in ("<<<<<<<", "```", ">>>>>>>", "=======", f"<<<<<<<{'`' * 90}!\n=======\n>>>>>>>", "title:", "SEARCH"):
-        failure(f"{line}\n" * (140_000 // len(line)))
+        assert len(failure(f"{line}\n" * (140_000 // len(line)))) < 3_000
     assert len(read_reply(HEAD + BLOCK + "x" * (MAX_CHARACTERS - len(HEAD + BLOCK))).blocks) == 1
     assert time.process_time() - start < 20
 
@@ -340,6 +341,35 @@ def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
         assert bool(reply.blocks) != (reply.whole_file is not None)
         opened = sum(line.strip().startswith("<<<<<<< SEARCH") for line in text.split("\n"))
         assert len(reply.blocks) >= opened
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_one_spoilt_line_costs_no_block_in_silence(seed: int) -> None:
+    draw = random.Random(seed)
+    blocks = "\n".join(BLOCK.replace("a =", f"a{number} =") for number in range(3))
+    lines = (HEAD + draw.choice((blocks, fenced(blocks, "python")))).split("\n")
+    at = draw.randrange(len(lines))
+    line = lines[at]
+    cut = draw.randint(0, len(line))
+    spoilt = (
+        [],
+        [line, line],
+        [line[:cut] + line[cut + 1 :]],
+        [line[:cut]],
+        [line[cut:]],
+        [f"> {line}"],
+        [f"{line}x"],
+        ["=" * 7],
+    )
+    lines[at : at + 1] = draw.choice(spoilt)
+    try:
+        reply = read_reply("\n".join(lines))
+    except ReplyError:
+        return
+    assert len(reply.blocks) == 3
+    assert all(
+        "<<" not in half and ">>" not in half for block in reply.blocks for half in (block.search, block.replace)
+    )
 
 
 def edit(text: str, source: str = "a = 1\nb = 2\n") -> Edit:
