@@ -19,8 +19,8 @@ _DIVIDER = re.compile(r"(?P<indent>\s*)(?P<sign>={5,9})\s*")
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*[\w+.-]*\s*")
 # What may follow a marker on its line: its word, the file, a number. Anything else might be code, which must not be lost.
 _LABEL = re.compile(
-    r"[\s:`*/]*((SEARCH|REPLACE|ORIGINAL|UPDATED|BEFORE|AFTER|OLD|NEW|HEAD|END|BLOCK)\b[\s:`*/]*)*"
-    r"(\S*\.py\b)?[\s:,#(\[]*(lines?|block|edit)?[\s\d#:,\u2013-]*[\s)\]`*<>]*",
+    r"[\s:`*/]*+((SEARCH|REPLACE|ORIGINAL|UPDATED|BEFORE|AFTER|OLD|NEW|HEAD|END|BLOCK)\b[\s:`*/]*+)*+"
+    r"(\S*\.py\b)?[\s:`*,#(\[]*+(lines?|block|edit)?[\s\d#:,\u2013-]*+[\s)\]`*<>]*+",
     re.IGNORECASE,
 )
 _LONGEST_LABEL = 100  # characters
@@ -31,17 +31,18 @@ class Found:
     """The blocks of a reply, and what is left of it."""
 
     blocks: tuple[Block, ...]
-    outside: tuple[str | None, ...]  # the lines of the reply; None for those of blocks
+    outside: tuple[str | None, ...]  # the lines of the reply; None for those of blocks and for markers
     problems: tuple[str, ...]
     any_marker: bool
 
 
 def find_blocks(lines: Sequence[str]) -> Found:
     """All blocks of a reply in their order; none of those with problems, which are told."""
-    outside: list[str | None] = list(lines)
     blocks: list[Block] = []
     problems: list[str] = []
-    markers = _markers(lines)
+    markers = [at for at, line in enumerate(lines) if _MARKER.match(line)]
+    marked = set(markers)
+    outside = [None if at in marked else line for at, line in enumerate(lines)]
     for number, (start, end) in enumerate(_pairs(markers, lines, problems), 1):
         outside[start : end + 1] = [None] * (end + 1 - start)
         try:
@@ -50,11 +51,6 @@ def find_blocks(lines: Sequence[str]) -> Found:
             name = quote("\n".join(lines[start + 1 : end]))
             problems.append(f"block {number} ({name}) {error}")
     return Found(tuple(blocks), tuple(outside), tuple(problems), bool(markers))
-
-
-def _markers(lines: Sequence[str]) -> list[int]:
-    """The lines with an opening or a closing marker."""
-    return [at for at, line in enumerate(lines) if _MARKER.match(line)]
 
 
 def _pairs(markers: Sequence[int], lines: Sequence[str], problems: list[str]) -> Iterator[tuple[int, int]]:

@@ -54,18 +54,18 @@ def exact(source: str, blocks: Sequence[Block]) -> tuple[Block, ...]:
 
 def _fitted(text: str, block: Block, source: str) -> Block:
     """One block, exact. The `EditError` says what is wrong with it, without its name."""
+    found = occurrences(text, block.search)
+    whole = [at for at in found if _is_whole(text, at, at + len(block.search))]
+    if len(found) == len(whole) == 1:
+        return block
     if not block.search.strip():
         raise EditError("has an empty search text; copy at least one line of the file into it")
-    found = occurrences(text, block.search)
-    whole = [at for at in found if at == 0 or text[at - 1] == "\n"] if block.search.endswith("\n") else []
-    here = _Text(text)
-    if len(whole) == 1:
-        if len(found) == 1:
-            return block
-        first = text.count("\n", 0, whole[0])  # the others are the ends of deeper lines
-        return here.replaced(first, first + block.search.count("\n"), lines_of(block.replace))
-    if whole:
+    if len(whole) > 1:
         raise EditError(_ambiguous(text, [text.count("\n", 0, at) for at in whole]))
+    here = _Text(text)
+    if whole and block.search.endswith("\n"):  # the others are the ends of deeper lines
+        first = text.count("\n", 0, whole[0])
+        return here.replaced(first, first + block.search.count("\n"), lines_of(block.replace))
     plain = Block(_plain(block.search, text), _plain(block.replace, text))
     for shifting in (False, True):
         places = here.places(plain.search, shifting)
@@ -79,6 +79,11 @@ def _fitted(text: str, block: Block, source: str) -> Block:
         raise EditError(_ambiguous(text, [text.count("\n", 0, at) for at in found]))
     what = f"is not in the file: {nearest(text, block.search)}{_hint(source, text, block)}"
     raise EditError(what, _compared(text, block.search))
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether a part of a text consists of whole lines, be it without the last one's end."""
+    return text[start - 1 : start] in ("", "\n") and (text[end - 1 : end] == "\n" or text[end : end + 1] in ("", "\n"))
 
 
 def _plain(text: str, source: str) -> str:

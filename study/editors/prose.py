@@ -12,6 +12,8 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 
+_FILE_NAME = re.compile(r"[\s#*`]*(autoresearch/)?train\.py[\s*`:]*")  # over a block, where it is no part of the text
+
 
 @dataclass
 class Fence:
@@ -69,7 +71,7 @@ def outline(lines: Sequence[str | None]) -> Outline:
                 name = heading["name"].lower()
                 part = parts.setdefault(name, []) if name not in parts else []
                 part.append(heading["rest"])
-            else:
+            elif not _FILE_NAME.fullmatch(line):
                 part.append(line)
     found.fences = [fence for fence in found.fences if any(line.strip() for line in fence.lines)]
     title = next((line for line in parts.get("title", []) if line.strip()), "")
@@ -78,7 +80,8 @@ def outline(lines: Sequence[str | None]) -> Outline:
 
 
 def _before_a_heading(lines: Sequence[str | None], at: int) -> bool:
-    following = next((line for line in lines[at + 1 :] if line is None or line.strip()), None)
+    later = (lines[number] for number in range(at + 1, len(lines)))
+    following = next((line for line in later if line is None or line.strip()), None)
     return following is not None and _HEADING.fullmatch(following) is not None
 
 

@@ -17,9 +17,11 @@ from .prose import Fence, Outline, outline
 
 MAX_CHARACTERS = 150_000  # a train.py may have 100,000 bytes
 MAX_BLOCKS = 50
+MAX_LINES = 5_000  # of a whole file; to compare a hundred thousand with those of the old one takes most of a minute
 MAX_TITLE = 120  # characters; it stands in tables
 MAX_HYPOTHESIS = 4_000
-_ALMOST = re.compile(r"\s*[<>=+-]{2,}\s*(SEARCH|REPLACE)\b|[\W_]*(SEARCH|REPLACE)[\W_]*$")
+_TOLD = 5  # problems that one error tells of; the others are counted
+_ALMOST = re.compile(r"(\s*> )?\s*[<>=+-]{2,}\s*(SEARCH|REPLACE)\b|[\W_]*(SEARCH|REPLACE)[\W_]*$")
 
 FORMAT = """\
 Answer in plain text, in exactly this form:
@@ -95,9 +97,9 @@ def read_reply(text: str, before: Reply | None = None) -> Reply:
     if not title:
         problems.append("there is no title; begin with a line 'TITLE: ' and what the edit does")
     if problems:
-        raise ReplyError(
-            f"the reply cannot be read: {'; '.join(problems)}. Nothing of it was used: send all of it again"
-        )
+        more = f"; and {len(problems) - _TOLD} more of the kind" if len(problems) > _TOLD else ""
+        told = "; ".join(problems[:_TOLD]) + more
+        raise ReplyError(f"the reply cannot be read: {told}. Nothing of it was used: send all of it again")
     return Reply(title, hypothesis, found.blocks, whole_file)
 
 
@@ -139,6 +141,8 @@ def _whole_file(rest: Outline, with_blocks: bool) -> tuple[str | None, list[str]
 def _content(fence: Fence) -> tuple[str | None, list[str]]:
     if not fence.closed:
         return None, ["the fence around the file is not closed, so its end may be missing; close it with ```"]
+    if len(fence.lines) > MAX_LINES:
+        return None, [f"the file has {len(fence.lines):,} lines, at most {MAX_LINES:,} are read; shorten it"]
     text = "\n".join(fence.lines).strip("\n") + "\n"
     if not is_plain(text):
         return None, ["the file holds a null character or half a surrogate pair; expected plain text"]
