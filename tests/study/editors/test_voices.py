@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,3 +84,9 @@ def test_a_recording_is_not_recorded(desk: Desk, tmp_path: Path) -> None:
         recorded(tmp_path / "a", voice, desk.ledger.requests, desk.worker, note=print),
     ):
         pass
+
+
+def test_the_sdk_is_imported_only_to_ask() -> None:
+    look = "import sys, autoresearch.study.editors.voices; print({'anthropic', 'httpx2'} & set(sys.modules))"
+    seen = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert seen.stdout.strip() == "set()"
