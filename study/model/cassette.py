@@ -38,7 +38,7 @@ class Exchange:
     prefix: str  # hash of what the provider was asked to keep at hand: the instructions, and the incumbent's text
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    body: bytearray = field(default_factory=bytearray)
     ending: str = "silent"  # or cut, or whole
 
     @classmethod
@@ -156,7 +156,7 @@ class Cassette:
         return Played(
             recorded.status,
             recorded.headers,
-            (recorded.body,),
+            (bytes(recorded.body),),
             is_cut=recorded.ending == "cut",
             is_silent=recorded.ending == "silent",
         )
@@ -185,7 +185,7 @@ def _exchange(where: str, line: str) -> Exchange:
             prefix=record["prefix"],
             status=record["status"],
             headers=record["headers"],
-            body=record["body"].encode(),
+            body=bytearray(record["body"].encode()),
             ending=record["ending"],
         )
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):

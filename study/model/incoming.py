@@ -16,6 +16,8 @@ from .usage import Usage
 
 _MOST = 8_000_000  # characters of a reply: many times what any model writes at once
 
+_DONE = "[DONE]"  # with which servers end that speak other dialects as well
+
 
 class GarbledReplyError(ValueError):
     """What arrives is no reply of a language model."""
@@ -43,7 +45,9 @@ class Incoming:
     @property
     def text(self) -> str:
         """The blocks of text one after the other, without what the model thought before."""
-        return "".join(piece for _, pieces in sorted(self._text.items()) for piece in pieces)
+        text = "".join(piece for _, pieces in sorted(self._text.items()) for piece in pieces)
+        # JSON may hold halves of characters: two that meet are one, and one alone nobody could write down.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     def take_stream(self, chunks: Iterable[bytes]) -> None:
         """Read server-sent events to their end.
@@ -53,7 +57,8 @@ class Incoming:
             ReportedError: The server reports an error.
         """
         for data in _events(chunks):
-            self._take(_object(data))
+            if data != _DONE:
+                self._take(_object(data))
 
     def take_whole(self, chunks: Iterable[bytes]) -> None:
         """Read a message that comes as one JSON object.

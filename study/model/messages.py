@@ -23,7 +23,8 @@ class Part:
 
     def as_json(self) -> dict[str, Any]:
         """As the Messages API has it."""
-        block: dict[str, Any] = {"type": "text", "text": self.text}
+        sendable = self.text.encode("utf-8", "replace").decode("utf-8")  # a log may hold halves of characters
+        block: dict[str, Any] = {"type": "text", "text": sendable}
         # Five minutes, the default, is what a trial takes: it would always be missed, and paid for.
         return block | {"cache_control": {"type": "ephemeral", "ttl": "1h"}} if self.cached else block
 

@@ -83,7 +83,7 @@ class Script:
 def tokens_of(body: Mapping[str, Any]) -> int:
     """What the server counts for a request: a token for four bytes of its text."""
     said = json.dumps([body.get("system"), body.get("messages")], ensure_ascii=False)
-    return len(said.encode()) // 4
+    return len(said.encode("utf-8", "replace")) // 4
 
 
 def _played(turn: Turn, asked: Asked, number: int) -> Played:
@@ -110,7 +110,7 @@ def _message(turn: Turn, asked: Asked, number: int) -> dict[str, Any]:
         content.append({"type": "text", "text": turn.text})
     counted = {
         "input_tokens": tokens_of(asked.body),
-        "output_tokens": len((turn.thinking + turn.text).encode()) // 4 + 1,
+        "output_tokens": len((turn.thinking + turn.text).encode("utf-8", "replace")) // 4 + 1,
     }
     return {
         "id": f"msg_{number}",

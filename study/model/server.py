@@ -7,6 +7,7 @@ sockets do is what they do with the real one. `script.py` has replies to be play
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ class ModelServer:
         self._released = threading.Event()
         self.requests: list[Asked] = []
         self._http = _Server(("127.0.0.1", 0), _Handler)
-        self._http.answer, self._http.released = self._answer, self._released
+        self._http.answer, self._http.released, self._http.faults = self._answer, self._released, []
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="model-server", daemon=True)
 
     @property
@@ -71,11 +72,13 @@ class ModelServer:
         return self
 
     def close(self) -> None:
-        """End, after the responses under way."""
+        """End, after the responses under way; raises what went wrong in `play`."""
         self.release()
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
+        if self._http.faults:
+            raise self._http.faults[0]
 
     def __enter__(self) -> Self:
         return self.start()
@@ -95,9 +98,13 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False  # server_close waits for them: none is left behind with an open socket
     answer: Callable[[Asked], Played]
     released: threading.Event
+    faults: list[BaseException]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: who asked has hung up, as a client with a time-out does."""
+        """Who asked may hang up, as a client with a time-out does; what else goes wrong is kept for `close`."""
+        error = sys.exception()
+        if error is not None and not isinstance(error, ConnectionError):
+            self.faults.append(error)
 
 
 class _Handler(BaseHTTPRequestHandler):

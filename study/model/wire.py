@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Response = anthropic.APIResponse[Any]
 
+_CONNECTING = 10.0  # seconds; whoever does not answer the door by then is not there
+
 Read = Callable[[Mapping[str, str], Iterable[bytes]], None]  # is given the headers and the body of a good response
 
 
@@ -103,19 +105,23 @@ class Wire:
         """The SDK's client; always told what to sign in with, so that it looks for nothing elsewhere."""
         if self._sdk is None:
             import anthropic
+            import httpx2
 
             access = self._access
+            timeout = anthropic.Timeout(self._silence, connect=min(self._silence, _CONNECTING))
+            # No redirects: one to another host would take the key there.
+            http_client = (
+                httpx2.Client(timeout=timeout, follow_redirects=False, trust_env=False)  # no proxy leads to ourselves
+                if access.is_local
+                else anthropic.DefaultHttpxClient(timeout=timeout, follow_redirects=False)
+            )
             self._sdk = anthropic.Anthropic(
                 api_key=access.api_key or ("none" if access.auth_token is None else None),
                 auth_token=access.auth_token,
                 base_url=access.base_url or "https://api.anthropic.com",
                 max_retries=0,
-                timeout=self._silence,
-                http_client=anthropic.DefaultHttpxClient(
-                    timeout=self._silence,
-                    follow_redirects=False,  # a redirect to another host would take the key there
-                    trust_env=not access.is_local,  # no proxy can reach this machine's own servers
-                ),
+                timeout=timeout,
+                http_client=http_client,
             )
         return self._sdk
 

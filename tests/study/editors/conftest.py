@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import autoresearch.train
+import autoresearch
 from autoresearch.static_check import check_source
 from autoresearch.study.editors.anthropic import AnthropicEditor
 from autoresearch.study.editors.blocks import apply
@@ -26,7 +26,7 @@ from autoresearch.study.records import Edit, RequestRecord, Revision
 from autoresearch.study.storage import Database, Ledger, create_study, open_study
 
 KEY = "sk-ant-a-key-that-nobody-may-see"
-SOURCE = Path(autoresearch.train.__file__).read_text(encoding="utf-8")
+SOURCE = Path(autoresearch.__file__).with_name("train.py").read_text(encoding="utf-8")
 PROGRAM = "f" * 64
 PLACE = "import math\n"
 OTHER = SOURCE.replace(PLACE, PLACE + "import functools\n", 1)  # what another edit made of it

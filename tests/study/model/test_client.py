@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from autoresearch.study.model.access import Access
+from autoresearch.study.model.client import Client
 from autoresearch.study.model.errors import ModelError, ModelMisused, ModelRefused, ModelUnavailable
 from autoresearch.study.model.messages import COUNT_TOKENS, Answer, Part, assistant, user
 from autoresearch.study.model.script import Turn, error, garbage, overloaded, refusal
@@ -89,6 +91,14 @@ def test_a_reply_of_200_kb_is_not_cut(line: Line) -> None:
     text = "".join(f"line {number}\n" for number in range(20_000))
     assert len(text) > 200_000
     assert line.client(line.server(Turn(text=text)).url).ask(SYSTEM, QUESTION).text == text
+
+
+def test_halves_of_characters_are_neither_received_nor_sent(line: Line) -> None:
+    server = line.server(Turn(text="a\ud83d\ude00b\ud800c"), GOOD)
+    client = line.client(server.url)
+    assert client.ask(SYSTEM, QUESTION).text == "a\N{GRINNING FACE}b\N{REPLACEMENT CHARACTER}c"
+    client.ask(SYSTEM, [user("a log with \udcff in it")])
+    assert server.requests[-1].body["messages"][0]["content"][0]["text"] == "a log with ? in it"
 
 
 def test_an_empty_reply_is_a_reply(line: Line) -> None:
@@ -305,6 +315,7 @@ def test_pieces_of_a_line_and_unknown_events_are_put_together(line: Line) -> Non
         b'data: {"type":"content_block_delta","index":1,\r\n'
         b'data: "delta":{"type":"text_delta","text":"b\\u2028c"}}\r\n\r\n'
         b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}\r\n\r\n'
+        b"data: [DONE]\r\n\r\n"
     )
     answer = line.client(line.server(garbage(stream)).url).ask(SYSTEM, QUESTION)
     assert (answer.text, answer.usage) == ("ab\u2028c", Usage(1, 2))
@@ -351,3 +362,25 @@ def test_counting_waits_out_a_rate_limit_and_stops_at_a_bad_key(line: Line) -> N
     assert line.pauses == [2, 4, 8, 16, 32]
     with pytest.raises(ModelMisused, match="check ANTHROPIC_API_KEY"):
         line.client(line.server(count=error(401, "authentication_error", "no")).url).count_tokens(SYSTEM, QUESTION)
+
+
+def test_only_what_it_was_given_signs_the_client_in(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-of-somebody-else")
+    server = line.server(GOOD, GOOD)
+    for access, sent in (
+        (Access(server.url, auth_token="token-of-mine"), "Bearer token-of-mine"),
+        (Access(server.url), "Bearer none"),
+    ):
+        client = Client("claude-opus-5-5", access)
+        client.ask(SYSTEM, QUESTION)
+        client.close()
+        assert server.requests[-1].headers["authorization"] == sent
+        assert "sk-of-somebody-else" not in "".join(server.requests[-1].headers.values())
+
+
+def test_a_proxy_does_not_stand_before_a_server_on_this_machine(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert line.client(line.server(GOOD).url).ask(SYSTEM, QUESTION).text == GOOD.text
