@@ -16,6 +16,8 @@ from ..records import Block
 
 _MERGED_GAP = 2  # changes with at most so many equal lines between them make one block: two would be harder to read
 _SHOWN = 100  # characters of a line that an error message quotes
+_COMPARED_LINES = 300  # of a text that is looked for: a reply may hold a hundred thousand, and to compare is quadratic
+_COMPARED_CHARACTERS = 200  # of a line, likewise
 
 Hunk = tuple[int, int, int, int]  # old lines [i1, i2) become new lines [j1, j2)
 
@@ -32,11 +34,11 @@ def apply(source: str, blocks: Sequence[Block]) -> str:
     """
     text = source
     for number, block in enumerate(blocks, 1):
-        count = _count(text, block.search)
-        if count != 1:
-            what = f"occurs {count} times" if count else f"is not there: {_nearest(text, block.search)}"
+        times = len(occurrences(text, block.search))
+        if times != 1:
+            what = f"occurs {times} times" if times else f"is not there: {nearest(text, block.search)}"
             raise EditError(
-                f"the search text of block {number} of {len(blocks)} ({_quote(block.search)}) must occur exactly once, "
+                f"the search text of block {number} of {len(blocks)} ({quote(block.search)}) must occur exactly once, "
                 f"but {what}"
             )
         text = text.replace(block.search, block.replace)
@@ -45,14 +47,14 @@ def apply(source: str, blocks: Sequence[Block]) -> str:
 
 def between(old: str, new: str) -> tuple[Block, ...]:
     """The blocks of whole lines that turn one text into another, each with just enough context to be unique."""
-    old_lines, new_lines = _lines(old), _lines(new)
+    old_lines, new_lines = lines_of(old), lines_of(new)
     current = old_lines  # with the changes so far; the blocks apply in order
     shift = 0  # how much longer that has made it
     blocks = []
     for i1, i2, j1, j2 in _hunks(old_lines, new_lines):
         start, end = i1 + shift, i2 + shift
         replacement = new_lines[j1:j2]
-        low, high = _unique(current, start, end)
+        low, high = widened(current, start, end)
         search, after = current[low:high], current[low:start] + replacement + current[end:high]
         blocks.append(Block("".join(search), "".join(after)))
         current = current[:start] + replacement + current[end:]
@@ -60,13 +62,18 @@ def between(old: str, new: str) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
+def is_plain(text: str) -> bool:
+    """Whether files and databases can hold a text: it has no null character and no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def diff(old: str, new: str, old_name: str, new_name: str) -> str:
     """The unified diff of two texts, as `patch` reads it; empty when they are equal."""
-    unified = difflib.unified_diff(_lines(old), _lines(new), old_name, new_name)
+    unified = difflib.unified_diff(lines_of(old), lines_of(new), old_name, new_name)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in unified)
 
 
-def _lines(text: str) -> list[str]:
+def lines_of(text: str) -> list[str]:
     """Lines with their ends; unlike `splitlines`, which also cuts at form feeds and the like, as Python counts them."""
     return re.findall(r".*\n|.+", text)
 
@@ -87,7 +94,7 @@ def _hunks(old: Sequence[str], new: Sequence[str]) -> Iterator[Hunk]:
         yield pending
 
 
-def _unique(lines: Sequence[str], start: int, end: int) -> tuple[int, int]:
+def widened(lines: Sequence[str], start: int, end: int) -> tuple[int, int]:
     """The range `[start, end)` widened by as few lines as make its text occur once."""
     text = "".join(lines)
     for radius in range(len(lines) + 1):
@@ -100,47 +107,49 @@ def _unique(lines: Sequence[str], start: int, end: int) -> tuple[int, int]:
     raise AssertionError("a whole text occurs once in itself")
 
 
-def _count(text: str, search: str) -> int:
-    """How often one text occurs in another, overlapping or not."""
-    count, at = 0, text.find(search)
+def occurrences(text: str, search: str) -> list[int]:
+    """Where one text occurs in another, overlapping or not."""
+    found, at = [], text.find(search)
     while at >= 0:
-        count, at = count + 1, text.find(search, at + 1)
-    return count
+        found.append(at)
+        at = text.find(search, at + 1)
+    return found
 
 
-def _nearest(text: str, search: str) -> str:
+def nearest(text: str, search: str) -> str:
     """Where a text that does not occur comes closest to occurring, and the first line in which it differs."""
     lines, wanted = text.split("\n"), search.split("\n")
-    start = _closest_start(lines, wanted)
+    start = closest_start(lines, wanted)
     if start is None:
         return "nothing there is like it"
     for number, want in enumerate(wanted, start):
         have = lines[number] if number < len(lines) else None
         if have != want:
-            reads = "the text has ended" if have is None else f"line {number + 1} reads {_quote(have)}"
-            return f"the nearest is at line {start + 1}, where {reads} and the block has {_quote(want)}"
+            reads = "the text has ended" if have is None else f"line {number + 1} reads {quote(have)}"
+            return f"the nearest is at line {start + 1}, where {reads} and the block has {quote(want)}"
     raise AssertionError("lines that are all equal would have been found")
 
 
-def _closest_start(lines: Sequence[str], wanted: Sequence[str]) -> int | None:
+def closest_start(lines: Sequence[str], wanted: Sequence[str]) -> int | None:
     """The line from which most of the wanted text stands there, up to indentation; None when not a line is similar."""
+    here = [line.strip()[:_COMPARED_CHARACTERS] for line in lines]
+    sought = [line.strip()[:_COMPARED_CHARACTERS] for line in wanted[:_COMPARED_LINES]]
 
     def shared(start: int) -> int:
-        pairs = zip(lines[start : start + len(wanted)], wanted, strict=False)
-        return sum(len(have.strip()) for have, want in pairs if have.strip() == want.strip())
+        pairs = zip(here[start : start + len(sought)], sought, strict=False)
+        return sum(len(want) for have, want in pairs if have == want)
 
-    best = max(range(len(lines)), key=shared)
+    best = max(range(len(here)), key=shared)
     if shared(best):
         return best
-    longest = max(wanted, key=lambda line: len(line.strip())).strip()
-    close = difflib.get_close_matches(longest, [line.strip() for line in lines], n=1)
+    longest = max(sought, key=len)
+    close = difflib.get_close_matches(longest, here, n=1)
     if not close:
         return None
-    offset = [line.strip() for line in wanted].index(longest)
-    return max(0, [line.strip() for line in lines].index(close[0]) - offset)
+    return max(0, here.index(close[0]) - sought.index(longest))
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
     """A text on one line, in quotation marks; its first line where it has several, cut when that is long."""
     first, _, rest = text.strip("\n").partition("\n")
     more = " …" if rest.strip() or len(first) > _SHOWN else ""

@@ -15,6 +15,7 @@ from typing import Any
 from autoresearch.errors import InputError
 
 from ..records import Block, Edit
+from .blocks import is_plain
 from .editor import EditContext
 
 
@@ -138,7 +139,7 @@ def _text(record: Mapping[str, Any], name: str, where: str) -> str:
     value = record[name]
     if not isinstance(value, str):
         raise InputError(f"the {name} of {where} is {_kind(value)}; expected a string")
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if not is_plain(value):
         raise InputError(f"the {name} of {where} holds a null character or half a surrogate pair; expected plain text")
     return value
 
