@@ -27,8 +27,8 @@ def rules_in_words() -> str:
 
 
 def _imports() -> Iterator[str]:
-    yield f"- Imports, whole modules: {_listed(OPEN)}."
-    yield "- Imports, of these modules only the names given:"
+    yield f"- These modules may be imported, with all that is public in them: {_listed(OPEN)}."
+    yield "- Imports by * and relative ones are refused. Of these modules only the names given may be used:"
     for module, names in sorted(ONLY.items()):
         if names:
             yield f"  - {module}: {_listed(names)}"

@@ -35,9 +35,10 @@ def contract() -> str:
 
 - It defines Hyperparameters, a dataclass with frozen=True. Each field is a knob and reads `name: Annotated[TYPE, RANGE] = default`:
   TYPE is int, float or str, RANGE a FloatDistribution, IntDistribution or CategoricalDistribution that holds the default.
-- {knobs} must be among the knobs, both int: rows of a batch, and tokens of an optimizer step. The second is a
-  multiple of the first times the context; Lightning accumulates the gradients of so many batches.
-- It defines GPT, a LightningModule, that is built as GPT(hp, vocab_size=V, context=T) and has the methods {", ".join(METHODS)}.
+- {knobs} must be among the knobs, both int: rows of a batch, and tokens of an optimizer step.
+  The second is a multiple of the first times the context; Lightning accumulates the gradients of so many batches.
+- It defines GPT, a LightningModule, that is built as GPT(hp, vocab_size=V, context=T) and has the methods
+  {", ".join(METHODS)}.
 - forward(self, tokens): tokens int64 (B, T), to logits (B, T, V). Logits at a position depend on the tokens up to it in the same
   row and on nothing else: not on later tokens, other rows, or earlier calls. The judge probes that, with the trained weights in a
   fresh process, and what fails is a cheat. What a model needs to answer must be in its parameters and buffers.
@@ -51,7 +52,7 @@ What the text of the file may name is checked before anything of it runs:
 
 {rules_in_words()}
 
-An edit that passes is then built on the CPU, trained for two steps and asked one row, before it costs a trial."""
+An edit that passes is then built on the CPU, trained for two steps and asked a few rows, before it costs a trial."""
 
 
 def machine(settings: StudySettings, device: Device, limits: Limits) -> str:
@@ -62,7 +63,7 @@ def machine(settings: StudySettings, device: Device, limits: Limits) -> str:
         if settings.steps is None
         else f"{settings.steps} optimizer steps, however long they take"
     )
-    compiled = "works" if settings.compiled else "does nothing here: all runs eagerly"
+    compiled = "compiles" if settings.compiled else "does nothing here: all runs eagerly"
     return f"""\
 # The machine and the budget
 

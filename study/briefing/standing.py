@@ -79,11 +79,11 @@ def _noise(snapshot: Snapshot) -> Iterator[str]:
     else:
         runs = [
             f"{counts[kind][Status.MEASURED]} {word}"
-            for kind, word in ((Kind.BASELINE, "of the baseline"), (Kind.CONFIRM, "that confirmed an incumbent"))
+            for kind, word in ((Kind.BASELINE, "runs of the baseline"), (Kind.CONFIRM, "runs that confirm"))
             if Status.MEASURED in counts.get(kind, {})
         ]
         yield (
-            f"Noise: {bpb(sigma)}, the standard deviation of val_bpb between seeds, all else equal; pooled from the runs "
+            f"Noise: {bpb(sigma)}, the standard deviation of val_bpb between seeds, all else equal; pooled from "
             f"{' and '.join(runs)}."
         )
     if (threshold := snapshot.threshold) is not None:

@@ -16,7 +16,7 @@ KEPT_BYTES, NEAR_BYTES, RECENT_BYTES, PENDING_BYTES = 11_000, 4_000, 14_000, 1_5
 RECENT = 20  # trials
 _NEAR = 3  # edits that were not kept
 _DIFF_BYTES, _LESSER_DIFF_BYTES, _TAIL_BYTES = 3_000, 1_100, 1_600
-_LEAST_TAIL_BYTES = 200  # less of a traceback says nothing
+_LEAST_BYTES = 200  # less of a traceback says nothing
 _TITLE, _CHANGES, _HYPOTHESIS, _REASON = 160, 300, 300, 300  # characters
 
 
@@ -64,11 +64,9 @@ def recent(snapshot: Snapshot) -> list[str]:
     lines = []
     for head, trial in zip(heads, last, strict=False):
         lines.append(head)
-        room = min(left, _TAIL_BYTES)
-        if trial.tail.strip() and room >= _LEAST_TAIL_BYTES:
-            tail = quoted(trial.tail, room - 1)
-            lines.append(tail)
-            left -= size(tail) + 1
+        if trial.val_bpb is None:
+            more, left = _why(trial, snapshot, left)
+            lines += more
     if not lines:
         return []
     shown = "all" if whole and len(finished) <= RECENT else f"the last {len(heads)}"
@@ -95,6 +93,19 @@ def _outcome(trial: TrialRecord, snapshot: Snapshot) -> str:
     gain = _gain(trial, snapshot)
     over = "" if gain is None else f", gain {signed(gain)}"
     return f"{head}, val_bpb {bpb(trial.val_bpb)}{over}, {figures(trial)}."
+
+
+def _why(trial: TrialRecord, snapshot: Snapshot, left: int) -> tuple[list[str], int]:
+    """The end of a failure's log, and of an edit what it changed, so that a slip can be put right; and the room left."""
+    lines = []
+    if trial.tail.strip() and left >= _LEAST_BYTES:
+        lines.append(quoted(trial.tail, min(left, _TAIL_BYTES) - 1))
+        left -= size(lines[-1]) + 1
+    details = "\n".join(_details(trial, snapshot, _LESSER_DIFF_BYTES))
+    if details and size(details) < left:
+        lines.append(details)
+        left -= size(details) + 1
+    return lines, left
 
 
 def _what(trial: TrialRecord, snapshot: Snapshot) -> str:
