@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 from optuna.distributions import FloatDistribution, IntDistribution
 
@@ -19,15 +19,9 @@ _LONGEST_NAME, _LONGEST_RANGE = 60, 200  # characters
 
 def code(incumbent: Incumbent, revision: Revision) -> str:
     """The text that an edit's blocks must match, and its knobs."""
-    knobs = [
-        _knob(knob, incumbent.values[name]) for name, knob in _most_telling_first(revision.knobs, incumbent.values)
-    ]
-    shown, whole = fitted(knobs, KNOBS_BYTES)
-    more = (
-        ""
-        if whole
-        else f"\n({len(knobs) - len(shown)} more, which run at the defaults in the text or are too many to list)"
-    )
+    knobs = _most_telling_first(revision.knobs, incumbent.values)
+    shown, _ = fitted([_knob(knob, incumbent.values[knob.name]) for knob in knobs], KNOBS_BYTES)
+    more = _left_out(knobs[len(shown) :], incumbent.values)
     return f"""\
 # train.py as it stands
 
@@ -43,9 +37,16 @@ default, the knob runs at that; so does one that is new, or whose new range leav
 {chr(10).join(shown)}{more}"""
 
 
-def _most_telling_first(knobs: Mapping[str, Knob], values: Mapping[str, KnobValue]) -> Iterator[tuple[str, Knob]]:
-    """In the order of the text; of a great many, those first that do not run at their default."""
-    return iter(sorted(knobs.items(), key=lambda item: values[item[0]] == item[1].default))
+def _most_telling_first(knobs: Mapping[str, Knob], values: Mapping[str, KnobValue]) -> list[Knob]:
+    """Those that do not run at their default, then the others, each in the order of the text."""
+    return sorted(knobs.values(), key=lambda knob: values[knob.name] == knob.default)
+
+
+def _left_out(rest: Sequence[Knob], values: Mapping[str, KnobValue]) -> str:
+    if not rest:
+        return ""
+    at_defaults = all(values[knob.name] == knob.default for knob in rest)
+    return f"\n({len(rest)} more, {'which run at the defaults in the text' if at_defaults else 'too many to list'})"
 
 
 def _knob(knob: Knob, value: KnobValue) -> str:

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..records import TrialRecord
+from ..records import OPEN, SEARCH_KINDS, Status, TrialRecord
 from ..report.figures import printable
 from ..settings import StudySettings
 from ..storage.ledger import Ledger
 from .quoting import size
-from .snapshot import finished_search_trials, take
+from .snapshot import take
 from .write import MAX_LESSONS_BYTES, joined, what_changes
 
 EVERY = 10  # finished samples and edits
+
+
+def finished_search_trials(history: Sequence[TrialRecord]) -> int:
+    """How many samples and edits have come to an end, whichever."""
+    over = (trial for trial in history if trial.status not in (*OPEN, Status.INTERRUPTED))
+    return sum(trial.kind in SEARCH_KINDS for trial in over)
 
 
 def due(history: Sequence[TrialRecord], trials_seen: int) -> bool:

@@ -15,6 +15,7 @@ from ..report.figures import one_line, printable
 
 MARK = "| "
 _LONGEST_LINE = 300  # characters of a quoted line
+_LOOKED_AT = 4  # times what is shown, that is cleaned: a log may be one line of a million characters, or all colours
 _CUT_NOTE_BYTES = 40  # at most, of the line that says how many are left out
 _HEAD_SHARE = 1 / 3  # of what is kept of a long text: an error's last lines say what it was, its first ones where
 
@@ -26,14 +27,15 @@ def size(text: str) -> int:
 
 def phrase(text: str, longest: int) -> str:
     """A text as a part of one line, in quotation marks that it cannot close, cut to so many characters."""
-    inner = shortened(one_line(text), longest).replace('"', "'")
+    inner = shortened(one_line(text[: _LOOKED_AT * longest]), longest).replace('"', "'")
     return f'"{inner}"'
 
 
 def quoted(text: str, room: int) -> str:
     """A text of many lines as data: at most `room` bytes of it, of a longer one the head and the tail."""
-    lines = printable(text).strip("\n").split("\n")
-    return "\n".join(cut([MARK + shortened(line.expandtabs(4), _LONGEST_LINE) for line in lines], room))
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n").split("\n")
+    looked_at = (printable(line[: _LOOKED_AT * _LONGEST_LINE]).expandtabs(4) for line in lines)
+    return "\n".join(cut([MARK + shortened(line, _LONGEST_LINE) for line in looked_at], room))
 
 
 def cut(lines: Sequence[str], room: int) -> list[str]:

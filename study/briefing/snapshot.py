@@ -9,7 +9,7 @@ from functools import cached_property
 from autoresearch.errors import StudyError
 
 from ..noise import sigma_of
-from ..records import OPEN, SEARCH_KINDS, Incumbent, Kind, Promotion, Proposal, Revision, Status, TrialRecord
+from ..records import OPEN, Incumbent, Kind, Promotion, Proposal, Revision, Status, TrialRecord
 from ..report.summary import Summary, summarize
 from ..settings import StudySettings
 from ..storage.ledger import Ledger
@@ -90,9 +90,3 @@ def take(
         min_delta=min_delta,
         max_gain=max_gain,
     )
-
-
-def finished_search_trials(history: Sequence[TrialRecord]) -> int:
-    """How many samples and edits have come to an end, whichever."""
-    over = (trial for trial in history if trial.status not in (*OPEN, Status.INTERRUPTED))
-    return sum(trial.kind in SEARCH_KINDS for trial in over)

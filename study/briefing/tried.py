@@ -24,12 +24,15 @@ def kept(snapshot: Snapshot) -> list[str]:
     """The promotions, newest first, with the code that they changed."""
     steps = snapshot.summary.steps[::-1]
     parts = []
-    left = KEPT_BYTES
+    left, with_code = KEPT_BYTES, True
     for step in steps:
         trial = snapshot.trials[step.number]
-        head = f"\nVersion {step.version}, trial {step.number}, {_what(trial, snapshot)}: val_bpb {bpb(step.val_bpb)}, gain {signed(step.gain)}."
-        whole = "\n".join([head, *_details(trial, snapshot, _DIFF_BYTES)])
-        part = whole if size(whole) < left else head
+        score = f"val_bpb {bpb(step.val_bpb)}, gain {signed(step.gain)}"
+        part = f"\nVersion {step.version}, trial {step.number}, {_what(trial, snapshot)}: {score}."
+        if with_code:
+            whole = "\n".join([part, *_details(trial, snapshot, _DIFF_BYTES)])
+            with_code = size(whole) < left
+            part = whole if with_code else part
         if size(part) >= left:
             break
         parts.append(part)
@@ -43,13 +46,14 @@ def kept(snapshot: Snapshot) -> list[str]:
 
 def near_misses(snapshot: Snapshot) -> list[str]:
     """The edits that gained most of those that were not kept."""
-    parents = {trial.number: _gain(trial, snapshot) for trial in snapshot.finished if _was_dropped(trial)}
-    gains = {number: gain for number, gain in parents.items() if gain is not None}
+    dropped = [trial for trial in snapshot.finished if trial.kind is Kind.EDIT and trial.status is Status.DISCARD]
+    gains = {trial.number: gain for trial in dropped if (gain := _gain(trial, snapshot)) is not None}
     best = sorted(gains, key=lambda number: (-gains[number], -number))[:_NEAR]
     parts = []
     for number in best:
         trial = snapshot.trials[number]
-        head = f"\nTrial {number}, {_what(trial, snapshot)}: val_bpb {bpb(trial.val_bpb)}, gain {signed(gains[number])} over trial {trial.parent}."
+        score = f"val_bpb {bpb(trial.val_bpb)}, gain {signed(gains[number])} over trial {trial.parent}"
+        head = f"\nTrial {number}, {_what(trial, snapshot)}: {score}."
         parts.append("\n".join([head, *_details(trial, snapshot, _LESSER_DIFF_BYTES)]))
     parts, _ = fitted(parts, NEAR_BYTES)
     return ["# Edits that were dropped but came nearest to being kept", *parts] if parts else []
@@ -88,7 +92,7 @@ def _outcome(trial: TrialRecord, snapshot: Snapshot) -> str:
     if trial.val_bpb is None:
         lines = [f"{head}."]
         if trial.reason:
-            lines.append(quoted(shortened(one_line(trial.reason), _REASON), 4 * _REASON))
+            lines.append(quoted(one_line(trial.reason[: 4 * _REASON]), 4 * _REASON))
         return "\n".join(lines)
     gain = _gain(trial, snapshot)
     over = "" if gain is None else f", gain {signed(gain)}"
@@ -124,10 +128,6 @@ def _details(trial: TrialRecord, snapshot: Snapshot, room: int) -> Iterator[str]
         yield f"Hypothesis: {phrase(revision.hypothesis, _HYPOTHESIS)}"
     before = snapshot.revisions[parent.revision]
     yield quoted(diff(before.source, revision.source, before.short, revision.short), room)
-
-
-def _was_dropped(trial: TrialRecord) -> bool:
-    return trial.kind is Kind.EDIT and trial.status is Status.DISCARD
 
 
 def _gain(trial: TrialRecord, snapshot: Snapshot) -> float | None:
