@@ -86,7 +86,7 @@ def _stable(settings: StudySettings, program: Program, device: Device, answer_fo
         how_to_read(),
         contract(),
         machine(settings, device, limits),
-        answer_format.strip(),
+        f"# How to answer\n\n{answer_format.strip()}",
     ]
     return "\n\n".join(sections) + "\n"
 

@@ -59,7 +59,7 @@ SETTINGS = StudySettings(
     torch="2.13.0",
 )
 DEVICE = Device("cpu", "CPU, 2 threads", 24 * 2**30, "bf16-mixed")
-FORMAT = "# How to answer\n\nTITLE: one line, then blocks."
+FORMAT = "TITLE: one line, then blocks."
 
 
 def figures(number: int, val_bpb: float, seed: int) -> dict[str, Any]:

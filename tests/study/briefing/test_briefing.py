@@ -273,7 +273,7 @@ def test_the_same_database_gives_the_same_text(busy_night: Night) -> None:
 def test_the_program_comes_first_with_its_hash_and_the_way_to_answer_last(night: Night) -> None:
     told = night.briefing(Program("Be brief.\n", "abc"))
     assert told.stable.startswith("Be brief.\n\n# How to read this\n")
-    assert told.stable.endswith(f"\n\n{FORMAT}\n")
+    assert told.stable.endswith(f"\n\n# How to answer\n\n{FORMAT}\n")
     assert told.program == "abc"
     assert "Be brief" not in told.source + told.changing
     assert DEVICE.name in told.stable
