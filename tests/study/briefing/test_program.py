@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,12 @@ def test_without_a_file_it_is_the_program_at_the_root_of_the_repository() -> Non
     program = read_program()
     assert program.text == text
     assert program.sha256 == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_wheel_has_it_too() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    assert "program.md" in setuptools["package-data"]["autoresearch"]
+    assert (ROOT / "autoresearch" / "program.md").resolve() == ROOT / "program.md"
 
 
 def test_a_users_file_has_a_hash_that_line_ends_do_not_change(tmp_path: Path) -> None:
