@@ -1,0 +1,92 @@
+"""The anthropic editor: asks a language model for edits, and talks with it until one can be tried or is given up."""
+
+from __future__ import annotations
+
+import uuid
+
+from ..model.errors import ModelRefused
+from ..model.messages import Answer, Part, user
+from ..records import Edit
+from .conversation import Conversation
+from .editor import EditContext, EditorSpentError
+from .paid import PaidModel, Said
+
+_REFUSALS = 3  # in a row, after which the model is not asked any more
+
+
+class AnthropicEditor:
+    """Proposes what a language model answers.
+
+    The key of each edit is the editor's name and the draft, the conversation that led to it: whoever records the edit
+    marks that draft as used, in the same transaction, and an answer is neither lost nor paid for twice.
+
+    Args:
+        model: Whom to ask.
+        name: Another one for the same editor with another voice.
+    """
+
+    is_slow = True
+
+    def __init__(self, model: PaidModel, name: str = "anthropic") -> None:
+        self.name = name
+        self._model = model
+        self._refusals = 0
+
+    def propose(self, context: EditContext) -> Edit:
+        """An edit, or an attempt that was given up, with its error.
+
+        Raises:
+            EditorUnavailableError: The model cannot be had now.
+            EditorSpentError: The money is spent, the key refused, or the model declines again and again.
+        """
+        if self._refusals >= _REFUSALS:
+            raise EditorSpentError(f"the model has declined {self._refusals} times in a row and is not asked any more")
+        draft, conversation, answer = self._resumed(context) or self._begun(context)
+        while True:
+            if answer is None:
+                try:
+                    answer = self._ask(draft, conversation)
+                except ModelRefused as refusal:
+                    self._refusals += 1
+                    return conversation.given_up(str(refusal))
+            edit = conversation.take(answer, context)
+            if edit is not None:
+                return edit
+            answer = None
+
+    def draft_of(self, key: str) -> str:
+        """The draft that an edit with this key came of."""
+        return key.removeprefix(f"{self.name}:").partition("@")[0]
+
+    def _ask(self, draft: str, conversation: Conversation) -> Answer:
+        answer = self._model.ask(
+            draft, conversation.purpose, conversation.program, conversation.said, conversation.notes
+        )
+        conversation.was_sent()
+        self._refusals = 0
+        return answer
+
+    def _begun(self, context: EditContext) -> tuple[str, Conversation, Answer | None]:
+        briefing = context.briefing
+        if briefing is None:
+            raise ValueError("a language model is asked with a briefing, and there is none")
+        draft = str(uuid.uuid4())
+        said = Said(
+            (Part(briefing.stable, cached=True),),
+            (user(Part(briefing.source, cached=True), Part(briefing.changing)),),
+        )
+        key = f"{self.name}:{draft}"
+        return draft, Conversation(key, briefing.program, said, context.source, context.revision), None
+
+    def _resumed(self, context: EditContext) -> tuple[str, Conversation, Answer | None] | None:
+        """The oldest attempt that has an answer and that nothing has come of."""
+        book = self._model.book
+        for draft in book.resumable(self._model.worker):
+            key = f"{self.name}:{draft}"
+            if key in context.used:  # recorded by somebody who did not say so
+                book.mark_used(draft)
+                continue
+            records = book.take(draft, self._model.worker)
+            if records:
+                return draft, *Conversation.resumed(key, records)
+        return None

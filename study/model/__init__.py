@@ -1,0 +1,1 @@
+"""The language model: what is said to it, what it answers, what that costs, and a server that plays its part."""

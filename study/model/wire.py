@@ -1,0 +1,158 @@
+"""One exchange with the server by the official SDK, whose import takes a second and a half and so waits for the first.
+
+What leaves this file are our own errors, which hold neither the key nor a request that holds it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from .access import Access
+from .cassette import Exchange, Recorder
+from .errors import ModelMisused
+from .failures import BrokenReplyError, PassingError, of_status
+from .messages import MESSAGES
+
+if TYPE_CHECKING:
+    import anthropic
+
+    Response = anthropic.APIResponse[Any]
+
+Read = Callable[[Mapping[str, str], Iterable[bytes]], None]  # is given the headers and the body of a good response
+
+
+class Wire:
+    """Sends requests.
+
+    Args:
+        access: Where to, and the key.
+        silence: Seconds without a byte after which a connection is given up.
+        longest: Seconds that a whole response may take.
+        now: A clock, in seconds.
+        recorder: Writes down what the server says.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        silence: float,
+        longest: float,
+        now: Callable[[], float] = time.monotonic,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._access, self._recorder = access, recorder
+        self._silence, self._longest, self._now = silence, longest, now
+        self._sdk: anthropic.Anthropic | None = None
+
+    def exchange(self, path: str, body: Mapping[str, Any], read: Read) -> None:
+        """Send a request and have its response read while it comes.
+
+        Raises:
+            PassingError: Nothing has been charged, and a later try may succeed.
+            BrokenReplyError: The connection was lost after the request had gone out.
+            ModelMisused: The server does not accept the request.
+        """
+        import anthropic
+        import httpx2
+
+        record, was_heard = Exchange.of(path, body), True
+        try:
+            with self._send(path, body) as response:
+                headers = _plain(response.headers)
+                record.begin(response.status_code, headers)
+                read(headers, self._watched(record, response.iter_bytes()))
+        except anthropic.APIStatusError as error:
+            text = _text(error.response)
+            record.complete(error.status_code, _plain(error.response.headers), text)
+            said = error.api_message if isinstance(error.api_message, str) else text
+            raise of_status(error.status_code, _plain(error.response.headers), self.hidden(said), self.host) from None
+        except (anthropic.APIConnectionError, httpx2.HTTPError, httpx2.StreamError) as error:
+            lost = self._lost(error.__cause__ or error)
+            was_heard = isinstance(lost, BrokenReplyError)
+            raise lost from None
+        finally:
+            if self._recorder is not None and was_heard:
+                self._recorder.write(record, self._access.hide)
+
+    @property
+    def host(self) -> str:
+        """The server's name."""
+        return self._access.host
+
+    def hidden(self, text: str) -> str:
+        """A text without the key."""
+        return self._access.hide(text)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        if self._sdk is not None:
+            self._sdk.close()
+            self._sdk = None
+
+    def _send(self, path: str, body: Mapping[str, Any]) -> AbstractContextManager[Response]:
+        messages = self._client().messages.with_streaming_response
+        response: AbstractContextManager[Response] = (
+            messages.create(**body) if path == MESSAGES else messages.count_tokens(**body)
+        )
+        return response
+
+    def _client(self) -> anthropic.Anthropic:
+        """The SDK's client; always told what to sign in with, so that it looks for nothing elsewhere."""
+        if self._sdk is None:
+            import anthropic
+
+            access = self._access
+            self._sdk = anthropic.Anthropic(
+                api_key=access.api_key or ("none" if access.auth_token is None else None),
+                auth_token=access.auth_token,
+                base_url=access.base_url or "https://api.anthropic.com",
+                max_retries=0,
+                timeout=self._silence,
+                http_client=anthropic.DefaultHttpxClient(
+                    timeout=self._silence,
+                    follow_redirects=False,  # a redirect to another host would take the key there
+                    trust_env=not access.is_local,  # no proxy can reach this machine's own servers
+                ),
+            )
+        return self._sdk
+
+    def _watched(self, record: Exchange, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        end = self._now() + self._longest
+        for chunk in chunks:
+            record.add(chunk)
+            if self._now() > end:
+                raise BrokenReplyError(f"the reply of {self.host} took longer than {self._longest:g} s")
+            yield chunk
+        record.end()
+
+    def _lost(self, error: BaseException) -> PassingError | BrokenReplyError | ModelMisused:
+        import httpx2
+
+        match error:
+            case httpx2.ConnectTimeout() | httpx2.PoolTimeout():
+                return PassingError(f"no connection to {self.host} in time")
+            case httpx2.ConnectError() | httpx2.ProxyError():
+                return PassingError(f"no connection to {self.host} ({self.hidden(str(error))})")
+            case httpx2.TimeoutException():
+                return BrokenReplyError(f"no word from {self.host} for {self._silence:g} s")
+            case httpx2.LocalProtocolError() | httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
+                return ModelMisused(
+                    f"{self.host} cannot be asked ({self.hidden(str(error))}); check ANTHROPIC_BASE_URL"
+                )
+        return BrokenReplyError(f"the connection to {self.host} was lost ({type(error).__name__})")
+
+
+def _plain(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _text(response: Any) -> str:
+    """The body of an error, if it came."""
+    try:
+        text: str = response.text
+    except Exception as error:  # noqa: BLE001 -- not read, or no text: the status says enough
+        return f"({type(error).__name__})"
+    return text
