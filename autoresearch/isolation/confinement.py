@@ -16,6 +16,7 @@ from autoresearch.sandbox.capabilities import open_to_others
 from autoresearch.sandbox.enclosure import Enclosure
 
 from .job import SCRATCH
+from .priority import keep_giving_way
 
 
 def confine(folder: Path, log: int, writable: Sequence[Path], enclosure: Enclosure | None) -> None:
@@ -27,6 +28,7 @@ def confine(folder: Path, log: int, writable: Sequence[Path], enclosure: Enclosu
         open_to_others(True)  # as a fork it is not, and then may not even write to its own files below /proc
     if os.getsid(0) != os.getpid():  # one that was started for this job alone leads a session from the start
         os.setsid()
+    keep_giving_way()
     os.chdir(folder)
     _redirect(log)
     scratch = folder / SCRATCH
