@@ -12,7 +12,7 @@ from .git_tree import GitTree
 _LONGEST_TITLE = 120  # characters; it stands in tables
 _LONGEST_HYPOTHESIS = 4_000
 _LAST_WORDS = 2_000  # of the output, where nothing else says what was thought
-_LABEL = re.compile(r"[\s*_#>`-]*(TITLE|HYPOTHESIS)[\s*_`]*:[\s*_`]*(.*?)[*_`]*$")  # perhaps in Markdown
+_LABEL = re.compile(r"[\s*_#>`-]*(TITLE|HYPOTHESIS)[\s*_`]*:[\s*_]*(.*?)[\s*_]*$")  # perhaps in Markdown
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])")  # colours, titles of windows
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)
 _SHORTEST_SECRET = 8  # characters; a shorter one is in many a word

@@ -81,22 +81,14 @@ class CommandEditor:
         """
         self._check_may_run()
         try:
-            with git_tree(self._files(context)) as tree:
-                ran = run(
-                    self._command,
-                    tree.folder,
-                    self._seconds,
-                    without_git(os.environ),
-                    lambda: not self._closed.is_set(),
-                )
-                edit, worked = self._edit_of(ran, tree, context)
+            edit, text = self._attempt(context)
         except CommandStoppedError:
             raise EditorSpentError("the command editor was closed while its command ran") from None
         except (GitError, OSError) as error:
             self._count(worked=False)
             raise EditorUnavailableError(f"the command cannot be run: {error}", _FIRST_PAUSE) from error
-        self._count(worked)
-        return edit
+        self._count(worked=text is not None)
+        return edit if text is None else _checked(edit, text, context)
 
     def close(self) -> None:
         """Kill the command that runs, and run no other; from any thread."""
@@ -107,25 +99,34 @@ class CommandEditor:
         parts = [] if briefing is None else [briefing.stable, briefing.source, briefing.changing]
         return {FILE: context.source, "program.md": self._program, "context.md": "\n\n".join([FORMAT, *parts])}
 
-    def _edit_of(self, ran: Ran, tree: GitTree, context: EditContext) -> tuple[Edit, bool]:
-        """What the command has come to, and whether that is an edit."""
-        output = readable(ran.output)
-        account = account_of(output, tree, self._command)
-        program = sha256_of(self._program) if context.briefing is None else context.briefing.program
-        edit = Edit("", account.title, account.hypothesis, (), program)
-        try:
-            if ran.ending:
-                raise EditError(f"the command {ran.ending}")
-            text = _with_line_ends_of(context.source, tree.read())
-            if text == context.source:
-                raise EditError(f"the command left {FILE} as it was")
-            key = f"{self.name}:{sha256_of(text)[:16]}"
-            if key in context.used:
-                raise EditError("the command made an edit that the study has seen")
-        except EditError as error:
-            return _given_up(edit, f"{error}; {_ending(output)}"), False
-        edit = replace(edit, key=key, blocks=between(context.source, text))
-        return _checked(edit, text, context), True
+    def _attempt(self, context: EditContext) -> tuple[Edit, str | None]:
+        """Run the command in a new tree: an edit and its text, or an edit that was given up and none."""
+        with git_tree(self._files(context)) as tree:
+            environment = without_git(os.environ)
+            ran = run(self._command, tree.folder, self._seconds, environment, lambda: not self._closed.is_set())
+            output = readable(ran.output)
+            account = account_of(output, tree, self._command)
+            program = sha256_of(self._program) if context.briefing is None else context.briefing.program
+            edit = Edit("", account.title, account.hypothesis, (), program)
+            try:
+                text = self._text(ran, tree, context)
+            except EditError as error:
+                return _given_up(edit, f"{error}; {_ending(output)}"), None
+        return replace(edit, key=self._key(text), blocks=between(context.source, text)), text
+
+    def _text(self, ran: Ran, tree: GitTree, context: EditContext) -> str:
+        """What the command has made of the incumbent's text. The EditError says why that is nothing."""
+        if ran.ending:
+            raise EditError(f"the command {ran.ending}")
+        text = _with_line_ends_of(context.source, tree.read())
+        if text == context.source:
+            raise EditError(f"the command left {FILE} as it was")
+        if self._key(text) in context.used:
+            raise EditError("the command made an edit that the study has seen")
+        return text
+
+    def _key(self, text: str) -> str:
+        return f"{self.name}:{sha256_of(text)[:16]}"
 
     def _check_may_run(self) -> None:
         if self._closed.is_set():

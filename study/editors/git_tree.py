@@ -61,6 +61,8 @@ class GitTree:
             raise EditError(f"{FILE} is no plain file any more: {error.strerror}") from None
         if len(content) > MAX_BYTES:
             raise EditError(f"{FILE} has more than the {MAX_BYTES:,} bytes that are allowed")
+        if b"\0" in content:
+            raise EditError(f"{FILE} is no text: it holds a null character (byte {content.index(0):,})")
         try:
             return content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -76,10 +78,13 @@ class GitTree:
     def _content(self, name: str, most: int) -> bytes:
         """The first bytes of a file, at most one more than `most`; no link is followed, no pipe waited for."""
         descriptor = os.open(self.folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:  # noqa: PTH123 -- what was opened, whatever takes its place meanwhile
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EINVAL, "it is something else")
-            return file.read(most + 1)
+            with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 -- what was opened, whatever takes its place
+                return file.read(most + 1)
+        finally:
+            os.close(descriptor)
 
     def message(self) -> str:
         """The message of the last commit that was made here since; empty where there is none."""
