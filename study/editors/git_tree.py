@@ -81,7 +81,7 @@ class GitTree:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EINVAL, "it is something else")
-            with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 -- what was opened, whatever takes its place
+            with open(descriptor, "rb", closefd=False) as file:
                 return file.read(most + 1)
         finally:
             os.close(descriptor)

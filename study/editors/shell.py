@@ -22,6 +22,7 @@ _LOOK = 0.1  # seconds between two looks at whether it has ended, or shall
 _KEPT = 2**16  # bytes of its output
 _ROUNDS = 10  # of looking for what it left behind: what is killed may have started something meanwhile
 _COOKIE = "AUTORESEARCH_COMMAND"
+_NAMES = {number.value: number.name for number in signal.Signals}
 
 
 class CommandStoppedError(AutoresearchError):
@@ -34,7 +35,6 @@ class Ran:
 
     exit_code: int | None  # as `Popen.returncode` has it; None where its time was up
     output: str  # the end of what it printed
-    is_cut: bool  # whether it printed more
 
     @property
     def ending(self) -> str:
@@ -45,7 +45,7 @@ class Ran:
             case None:
                 return "took too long and was killed"
             case code if code < 0:
-                return f"was killed by {signal.Signals(-code).name}"
+                return f"was killed by {_NAMES.get(-code, f'signal {-code}')}"
             case code:
                 return f"ended with exit code {code}"
 
@@ -87,7 +87,7 @@ def run(
         finally:
             _kill(process, cookie, folder.resolve())
         _read(pipe, end)  # what is left in the pipe
-    return Ran(exit_code, end.text, end.is_cut)
+    return Ran(exit_code, end.text)
 
 
 def _wait(
@@ -115,14 +115,12 @@ class _End:
 
     def __init__(self) -> None:
         self._kept = bytearray()
-        self.is_cut = False
 
     def add(self, more: bytes) -> None:
         """Take what comes next."""
         self._kept += more
         if len(self._kept) > _KEPT:
             del self._kept[:-_KEPT]
-            self.is_cut = True
 
     @property
     def text(self) -> str:
