@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from .git_tree import GitTree
 
+# What is asked for behind each label; an agent may print what it was asked, and has not answered with that.
+ASKED = {"TITLE": "one line, what the edit does", "HYPOTHESIS": "why it should lower val_bpb"}
 _LONGEST_TITLE = 120  # characters; it stands in tables
 _LONGEST_HYPOTHESIS = 4_000
 _LAST_WORDS = 2_000  # of the output, where nothing else says what was thought
@@ -51,10 +53,10 @@ def labelled(text: str) -> dict[str, str]:
     label = None
     for line in text.splitlines():
         match = _LABEL.match(line)
-        if match is not None:
+        if match is not None and match[2].strip() != ASKED[match[1]]:
             label = match[1]
             found[label] = match[2].strip()
-        elif not line.strip():
+        elif match is not None or not line.strip():
             label = None
         elif label == "HYPOTHESIS":
             found[label] = f"{found[label]}\n{line.strip()}".strip()

@@ -18,7 +18,7 @@ from autoresearch.errors import InputError, RevisionError, TrialError
 
 from ..edits import sha256_of
 from ..records import Edit
-from .account import account_of, readable
+from .account import ASKED, account_of, readable
 from .blocks import EditError, between
 from .editor import EditContext, EditorSpentError, EditorUnavailableError
 from .git_tree import FILE, GitError, GitTree, git_tree, without_git
@@ -29,8 +29,8 @@ FORMAT = f"""\
 Change the file {FILE} in the folder that you were started in, which is a git work tree; committed or not makes no difference.
 Whatever else you change is dropped. Print at the end, or put into the message of a commit:
 
-TITLE: one line, what the edit does
-HYPOTHESIS: why it should lower val_bpb
+TITLE: {ASKED["TITLE"]}
+HYPOTHESIS: {ASKED["HYPOTHESIS"]}
 """
 
 _SHOWN = 4_000  # characters of its output, where it failed
@@ -97,7 +97,10 @@ class CommandEditor:
     def _files(self, context: EditContext) -> dict[str, str]:
         briefing = context.briefing
         parts = [] if briefing is None else [briefing.stable, briefing.source, briefing.changing]
-        return {FILE: context.source, "program.md": self._program, "context.md": "\n\n".join([FORMAT, *parts])}
+        told = (
+            parts if parts and FORMAT in parts[0] else [FORMAT, *parts]
+        )  # whoever wrote it may have known who reads it
+        return {FILE: context.source, "program.md": self._program, "context.md": "\n\n".join(told)}
 
     def _attempt(self, context: EditContext) -> tuple[Edit, str | None]:
         """Run the command in a new tree: an edit and its text, or an edit that was given up and none."""

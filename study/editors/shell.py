@@ -146,9 +146,7 @@ def _kill(process: subprocess.Popen[bytes], cookie: str, folder: Path) -> None:
     left: list[psutil.Process] = []
     with contextlib.suppress(psutil.Error):
         left = psutil.Process(process.pid).children(recursive=True)
-    with contextlib.suppress(
-        ProcessLookupError, PermissionError
-    ):  # the latter: macOS, where only zombies are left of it
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS denies it where only zombies are left
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for _ in range(_ROUNDS):

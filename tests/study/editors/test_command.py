@@ -96,6 +96,12 @@ def test_labels_may_be_in_markdown_and_in_colour_and_the_last_ones_count() -> No
     assert (edit.title, edit.hypothesis) == ("the last one", "`it` helps")
 
 
+def test_a_question_that_is_repeated_is_no_answer() -> None:
+    edit = propose(f"cat context.md; echo; echo 'TITLE: mine'; cat context.md; {CHANGE}")
+    assert edit.title == "mine"
+    assert propose(f"cat context.md >&2; {CHANGE}").title == "edit by cat"
+
+
 def test_a_long_title_is_cut() -> None:
     edit = propose(f"{CHANGE}; echo 'TITLE: {'long ' * 100}'")
     assert len(edit.title) <= 120
