@@ -25,6 +25,9 @@ class TrialSettings:
     steps: int | None = None  # optimizer steps
     context: int | None = None  # tokens a row; the dataset's own when None
     compiled: bool = True
+    warmup_steps: int = (
+        2  # undone before the clock starts; the second finds what only shows once the optimizer has its state
+    )
 
     @property
     def row_tokens(self) -> int:

@@ -30,7 +30,7 @@ from autoresearch.errors import AutoresearchError, OutOfMemory, RevisionError
 from autoresearch.knobs import Knob, KnobValue, knobs_of
 
 _MODULE_NAME = "autoresearch_candidate"  # one revision is loaded in a process
-_HARNESS_KNOBS = ("device_batch_size", "total_batch_size")  # the harness makes the batches, so it must know them
+BATCH_KNOBS = ("device_batch_size", "total_batch_size")  # the harness makes the batches, so it must know them
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def load(path: Path) -> Revision:
         if not isinstance(getattr(module, name, None), type):
             raise RevisionError(f"{path.name} must define a class {name}")
     knobs = knobs_of(module.Hyperparameters)
-    for name in _HARNESS_KNOBS:
+    for name in BATCH_KNOBS:
         if name not in knobs or knobs[name].kind is not int:
             raise RevisionError(f"{path.name} must declare the knob {name}, an int: the harness makes the batches")
     return Revision(path, module.Hyperparameters, module.GPT, knobs)

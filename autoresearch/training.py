@@ -31,9 +31,6 @@ from autoresearch.progress import Progress
 from autoresearch.report_progress import ReportProgress
 from autoresearch.revision import Revision
 
-# Two steps: the second finds what only shows once the optimizer has its state.
-_WARMUP_STEPS = 2
-
 
 @dataclass(frozen=True)
 class Assignment:
@@ -48,6 +45,7 @@ class Assignment:
     steps: int | None
     seed: int
     compiled: bool
+    warmup_steps: int
     peak_flops: float | None = None  # of the device, for MFU; None: it is not wanted
 
 
@@ -164,7 +162,9 @@ def warmup_batches(assignment: Assignment) -> list[Batch]:
     """Random tokens in the shape of a batch: a warm-up on them could not train even if it were not undone."""
     generator = torch.Generator().manual_seed(assignment.seed)
     shape = (int(assignment.values["device_batch_size"]), assignment.context)
-    tokens = [torch.randint(assignment.vocab_size, shape, generator=generator) for _ in range(2 * _WARMUP_STEPS)]
+    tokens = [
+        torch.randint(assignment.vocab_size, shape, generator=generator) for _ in range(2 * assignment.warmup_steps)
+    ]
     return list(zip(tokens[::2], tokens[1::2], strict=True))
 
 

@@ -87,6 +87,7 @@ def _assignment(settings: TrialSettings) -> Assignment:
         steps=settings.steps,
         seed=settings.seed,
         compiled=settings.compiled,
+        warmup_steps=settings.warmup_steps,
         peak_flops=peak_flops(settings.device),
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
@@ -75,7 +76,8 @@ def open_bench(
         checker = cache(
             lambda: open_until_then.enter_context(make_supervisor(folders.cache, rehearse=False, compiles=False))
         )
-        checks = folders.root / f"checks-{os.getpid()}"
+        folders.root.mkdir(parents=True, exist_ok=True)
+        checks = Path(open_until_then.enter_context(TemporaryDirectory(prefix="checks-", dir=folders.root)))
         yield Bench(
             settings=settings,
             dataset=dataset_of(settings, report),

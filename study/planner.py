@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from autoresearch.errors import KnobError, RevisionError, StudyError, TrialError
-from autoresearch.knobs import KnobValue
+from autoresearch.errors import StudyError, TrialError
 
-from .editors.blocks import EditError
+from .drafting import Drafting
+from .edit_queue import EditQueue, first_key
 from .editors.editor import EditContext, Editor
-from .edits import KnobsOf, defaults_of, edited, inherited_values
+from .edits import KnobsOf, defaults_of
 from .noise import sigma_of
 from .records import SEARCH_KINDS, Edit, Incumbent, Kind, Proposal, Revision, Status, TrialRecord
 from .search.observations import Target, observed
@@ -25,6 +25,14 @@ from .storage.ledger import Ledger
 _BASELINE_FAILURES = 2
 FIRST_BASELINE = "baseline:0"
 _FAILED = (Status.CRASH, Status.OOM, Status.OVER_BUDGET, Status.CHEAT)
+
+
+ContextOf = Callable[[Revision, Incumbent, frozenset[str]], EditContext]
+
+
+def plain_context(base: Revision, incumbent: Incumbent, used: frozenset[str]) -> EditContext:
+    """What an editor is told that needs to know nothing but the text."""
+    return EditContext(base.source, base.sha256, used)
 
 
 @dataclass(frozen=True)
@@ -47,12 +55,19 @@ class Planner:
     """
 
     def __init__(
-        self, ledger: Ledger, settings: StudySettings, plan: Plan, knobs_of: KnobsOf, note: Callable[[str], None]
+        self,
+        ledger: Ledger,
+        settings: StudySettings,
+        plan: Plan,
+        knobs_of: KnobsOf,
+        note: Callable[[str], None],
+        context_of: ContextOf = plain_context,
     ) -> None:
         self._ledger, self._settings, self._plan = ledger, settings, plan
-        self._knobs_of, self._note = knobs_of, note
+        self._note, self._context_of = note, context_of
         self._editor = plan.editor
-        self._revisions: dict[str, Revision] = {}
+        self._drafting = Drafting(plan.editor, note) if plan.editor is not None and plan.editor.is_slow else None
+        self._edits = EditQueue(ledger, settings.seed, plan.editor, knobs_of, note)
 
     @property
     def max_gain(self) -> float | None:
@@ -71,10 +86,45 @@ class Planner:
                 return waiting[0]
             self._add_one()
 
-    def prefetch(self) -> None:
-        """Have a proposal waiting, on the guess that the trials that run now will not be promoted."""
-        if self._incumbent_to_build_on() is not None and not self._waiting():
+    @property
+    def prefetch_at(self) -> tuple[float, ...]:
+        """The parts of a trial's budget at which to prefetch.
+
+        Early enough to be ready, late enough not to disturb a first step; where an edit takes its time, it is asked for at
+        once, and what is tried in its stead, should it be late, is decided on at the last moment.
+        """
+        return (0.3,) if self._drafting is None else (0.0, 0.9)
+
+    @property
+    def pays_ahead(self) -> bool:
+        """Whether to prefetch may cost more than it takes to wait: not to be done for a trial that will never run."""
+        return self._drafting is not None
+
+    def prefetch(self, last_call: bool = True) -> None:
+        """Have a proposal waiting, on the guess that the trials that run now will not be promoted.
+
+        Args:
+            last_call: Whether to do without an edit that is still on its way.
+        """
+        incumbent = self._incumbent_to_build_on()
+        if incumbent is None or self._waiting():
+            return
+        if self._drafting is None or last_call:
             self._add_one()
+        elif self._wants_edit(self._ledger.history()):
+            self._draft(incumbent)
+
+    def collect(self) -> None:
+        """Raise what went wrong while an edit was drafted."""
+        if self._drafting is not None:
+            self._drafting.collect()
+
+    def close(self) -> None:
+        """Ask the editor for nothing more."""
+        if self._drafting is not None:
+            self._drafting.close()
+        elif self._plan.editor is not None:
+            self._plan.editor.close()
 
     def threshold(self, trial: TrialRecord) -> float:
         """The gain that a promotion takes: `min_delta`, else one standard deviation of the noise.
@@ -96,8 +146,8 @@ class Planner:
         version = -1 if incumbent is None else incumbent.version
         for identity, proposal in self._ledger.outdated(version):
             if proposal.edit is not None and incumbent is not None:
-                key = f"{_first_key(proposal.key)}@v{version}"
-                self._add_edit(replace(proposal.edit, key=key), incumbent)
+                key = f"{first_key(proposal.key)}@v{version}"
+                self._edits.add(replace(proposal.edit, key=key), incumbent)
             self._ledger.mark_stale(identity)
         ready = self._ledger.ready(version)
         return [(identity, proposal) for identity, proposal in ready if proposal.kind is not Kind.CONFIRM]
@@ -122,15 +172,29 @@ class Planner:
             self._add_baseline()
             return
         history = self._ledger.history()
-        if self._add_rebased(history, incumbent):
+        if self._edits.add_rebased(history, incumbent):
             return
-        tried = _tried(history)
-        if next_kind(self._plan.policy, tried, editor_available=self._editor is not None) is Kind.EDIT:
-            edit = self._ask_editor(incumbent)
-            if edit is not None:
-                self._add_edit(edit, incumbent)
+        if self._wants_edit(history):
+            if self._drafting is not None:
+                self._draft(incumbent)
+            elif (edit := self._ask_editor(incumbent)) is not None:
+                self._edits.add(edit, incumbent)
                 return
         self._add_sample(history, incumbent)
+
+    def _wants_edit(self, history: Sequence[TrialRecord]) -> bool:
+        available = self._editor is not None and not (self._drafting is not None and self._drafting.is_over)
+        return next_kind(self._plan.policy, _tried(history), editor_available=available) is Kind.EDIT
+
+    def _draft(self, incumbent: Incumbent) -> None:
+        """Have an edit drafted; it is proposed as soon as it is there."""
+        assert self._drafting is not None
+        self._drafting.begin(lambda: self._context(incumbent), lambda edit: self._edits.add(edit, incumbent))
+
+    def _context(self, incumbent: Incumbent) -> EditContext:
+        assert self._editor is not None
+        used = frozenset(first_key(key) for key in self._ledger.proposal_keys(f"{self._editor.name}:"))
+        return self._context_of(self._edits.revision(incumbent.revision), incumbent, used)
 
     def _add_baseline(self) -> None:
         first = self._ledger.revisions()[0]
@@ -155,7 +219,9 @@ class Planner:
             revision=incumbent.revision,
             lineage=lineage,
             values=incumbent.values,
-            knobs={name: self._revision(name).knobs for name in {*lineage, *(trial.revision for trial in history)}},
+            knobs={
+                name: self._edits.revision(name).knobs for name in {*lineage, *(trial.revision for trial in history)}
+            },
             context=self._settings.context,
         )
         states = self._ledger.sampler_states()
@@ -177,71 +243,11 @@ class Planner:
 
     def _ask_editor(self, incumbent: Incumbent) -> Edit | None:
         assert self._editor is not None
-        used = frozenset(_first_key(key) for key in self._ledger.proposal_keys(f"{self._editor.name}:"))
-        base = self._revision(incumbent.revision)
-        edit = self._editor.propose(EditContext(base.source, base.sha256, used))
+        edit = self._editor.propose(self._context(incumbent))
         if edit is None:
             self._note(f"the {self._editor.name} editor has no more edits: samples only from here")
             self._editor = None
         return edit
-
-    def _add_edit(self, edit: Edit, incumbent: Incumbent) -> None:
-        """Propose an edit of the incumbent; one that fails already here is proposed with its error, to be recorded."""
-        base = self._revision(incumbent.revision)
-        proposal = Proposal(
-            key=edit.key,
-            kind=Kind.EDIT,
-            revision=base.sha256,
-            values=incumbent.values,
-            seed=self._settings.seed,
-            incumbent_version=incumbent.version,
-            parent=incumbent.number,
-            title=edit.title,
-            edit=edit,
-        )
-        try:
-            new = edited(edit, base, edit.key.partition(":")[0], self._knobs_of)
-        except (EditError, RevisionError, TrialError) as error:
-            self._ledger.propose(replace(proposal, error=str(error)))
-            return
-        values = inherited_values(base, new, incumbent.values)
-        if self._was_tried(new, values, anew="@" in edit.key):
-            self._note(f"edit {edit.title!r} gives a text that the study has seen: no trial")
-            self._ledger.propose(proposal, stale=True)
-            return
-        self._ledger.add_revision(new)
-        try:
-            self._ledger.propose(replace(proposal, revision=new.sha256, values=values))
-        except KnobError as error:  # a default that Optuna's reading of the range does not hold
-            self._ledger.propose(replace(proposal, error=str(error)))
-
-    def _was_tried(self, new: Revision, values: Mapping[str, KnobValue], anew: bool) -> bool:
-        """Whether a trial would tell nothing: the text was tried, or for an edit that is tried anew the values as well.
-
-        Tried, and not merely known: a worker may have died between writing a revision down and proposing it.
-        """
-        trials = [trial for trial in self._ledger.history() if trial.status is not Status.INTERRUPTED]
-        same = [trial for trial in trials if trial.revision == new.sha256]
-        return any(not anew or dict(trial.values) == values for trial in same)
-
-    def _add_rebased(self, history: Sequence[TrialRecord], incumbent: Incumbent) -> bool:
-        """Propose anew an edit that beat its own parent, but found another incumbent in its place."""
-        for trial in history:
-            if trial.kind is not Kind.EDIT or not trial.lost_race:
-                continue
-            key = f"{_first_key(trial.key)}@{trial.number}"
-            if self._ledger.proposal_keys(key):
-                continue
-            revision = self._revision(trial.revision)
-            title = revision.title.removesuffix(" (rebased)") + " (rebased)"
-            self._add_edit(Edit(key, title, revision.hypothesis, revision.blocks), incumbent)
-            return True
-        return False
-
-    def _revision(self, sha256: str) -> Revision:
-        if sha256 not in self._revisions:
-            self._revisions[sha256] = self._ledger.revision(sha256)
-        return self._revisions[sha256]
 
 
 def _tried(history: Sequence[TrialRecord]) -> list[tuple[Kind, bool]]:
@@ -249,8 +255,3 @@ def _tried(history: Sequence[TrialRecord]) -> list[tuple[Kind, bool]]:
     trials = [trial for trial in history if trial.kind in SEARCH_KINDS and trial.status is not Status.INTERRUPTED]
     trials.sort(key=lambda trial: math.inf if trial.finished_at is None else trial.finished_at)
     return [(trial.kind, trial.status is Status.KEEP) for trial in trials]
-
-
-def _first_key(key: str) -> str:
-    """The key under which an edit was first proposed."""
-    return key.partition("@")[0]

@@ -35,8 +35,6 @@ from .watch import Standing, Watch
 
 # A sample is compared with its like at these percents of the budget; every trial reports at each tenth.
 _PRUNE_AT = (50, 70)
-# How long the next proposal may wait: early enough to be ready, late enough not to disturb a first step.
-_PREFETCH_AT = 0.3
 
 
 class Worker:
@@ -66,7 +64,7 @@ class Worker:
         self._run, self._lease = run, lease
         self._interrupts, self._watch = interrupts, watch
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="next-proposal")
-        self._prefetched: Future[None] | None = None
+        self._prefetched: list[Future[None]] = []
         self._last_report: tuple[int, float] | None = None
 
     def search(self, schedule: Schedule) -> str:
@@ -126,18 +124,28 @@ class Worker:
 
     def close(self) -> None:
         """Wait for the proposal that is being made, so that it is not lost."""
-        self._collect()
-        self._ahead.shutdown()
+        try:
+            self._collect()
+        finally:
+            self._ahead.shutdown()
+            self._planner.close()
 
     def _measure(self, trial: TrialRecord, schedule: Schedule) -> Measured:
         folder = self._bench.folders.trial(trial.number)
+
+        def time_for_another() -> bool:
+            return schedule.time_for_another(self._ledger.history(), self._ledger.incumbent())
+
+        def more_to_come() -> bool:
+            return not schedule.spent(self._ledger.run(self._run).trials_started) and time_for_another()
+
         how = Circumstances(
             threshold=self._planner.threshold(trial),
             max_gain=self._planner.max_gain,
-            watch=self._watcher(trial),
+            watch=self._watcher(trial, more_to_come),
             watch_again=partial(self._watch.progress, trial),
             note=self._watch.note,
-            time_for_another=lambda: schedule.time_for_another(self._ledger.history(), self._ledger.incumbent()),
+            time_for_another=time_for_another,
         )
         try:
             with self._interrupts.allowed():
@@ -146,7 +154,7 @@ class Worker:
             check_disk(folder)  # a full disk is nobody's edit's fault
             raise
 
-    def _watcher(self, trial: TrialRecord) -> Callable[[Progress], None]:
+    def _watcher(self, trial: TrialRecord, more_to_come: Callable[[], bool]) -> Callable[[Progress], None]:
         reported = 0
 
         def watch(progress: Progress) -> None:
@@ -156,8 +164,10 @@ class Worker:
                 reported = progress.tenths
                 with self._interrupts.held():
                     self._report(trial, 10 * reported, progress.loss)
-            if progress.fraction >= _PREFETCH_AT and self._prefetched is None and trial.kind is not Kind.CONFIRM:
-                self._prefetched = self._ahead.submit(self._planner.prefetch)
+            marks = self._planner.prefetch_at if trial.kind is not Kind.CONFIRM else ()
+            due = sum(progress.fraction >= mark for mark in marks)
+            if due > len(self._prefetched) and (more_to_come() or not self._planner.pays_ahead):
+                self._prefetched.append(self._ahead.submit(self._planner.prefetch, last_call=due == len(marks)))
 
         return watch
 
@@ -173,9 +183,10 @@ class Worker:
 
     def _collect(self) -> None:
         """Let the proposal that was made during a trial arrive; its errors are errors of the worker."""
-        prefetched, self._prefetched = self._prefetched, None
-        if prefetched is not None:
-            prefetched.result()
+        prefetched, self._prefetched = self._prefetched, []
+        for future in prefetched:
+            future.result()
+        self._planner.collect()
 
     def _record_score(self, trial: TrialRecord, measured: Measured) -> None:
         ledger, result, figures = self._ledger, measured.result, measured.figures(self._bench.device)

@@ -60,6 +60,7 @@ def run_job(
     try:
         confine(folder, log, compiles, enclosure)
         link = Link(Channel(socket.socket(fileno=channel), longest=_LONGEST_JOB))
+        link.send("enclosed")
         _converse(link, folder / SOURCE, memory)
         while True:  # to be ended by the supervisor, who then finds everything that this process has started below it
             link.receive()

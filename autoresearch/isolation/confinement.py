@@ -16,6 +16,7 @@ from autoresearch.sandbox.enclosure import Enclosure
 
 from .job import SCRATCH
 from .kernels import COMPILED
+from .priority import keep_giving_way
 
 
 def confine(folder: Path, log: int, compiles: bool, enclosure: Enclosure | None) -> None:
@@ -33,6 +34,7 @@ def confine(folder: Path, log: int, compiles: bool, enclosure: Enclosure | None)
         open_to_others(True)  # as a fork it is not, and then may not even write to its own files below /proc
     if os.getsid(0) != os.getpid():  # one that was started for this job alone leads a session from the start
         os.setsid()
+    keep_giving_way()
     os.chdir(folder)
     _redirect(log)
     scratch = folder / SCRATCH

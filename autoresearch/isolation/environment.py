@@ -26,6 +26,8 @@ _NAMES = {
 _BEGINNINGS = re.compile(
     r"LC_|DYLD_|CUDA|NVIDIA_|HIP_|ROCR_|ROCM_|HSA_|OMP_|GOMP_|KMP_|MKL_|OPENBLAS_|PYTORCH_|TORCH|TRITON"
 )
+# For what runs beside a trial: torch takes a thread for each core unless it is told otherwise.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _SECRETS = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)
 
 

@@ -50,6 +50,7 @@ def _assignment(settings: TrialSettings) -> dict[str, Any]:
         "steps": settings.steps,
         "seed": settings.seed,
         "compiled": settings.compiled,
+        "warmup_steps": settings.warmup_steps,
     }
 
 

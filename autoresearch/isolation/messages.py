@@ -26,6 +26,11 @@ _COUNT = 2**60  # more than anything that is counted
 
 
 @dataclass(frozen=True)
+class Enclosed:
+    """Its first word, before it knows what it is for: it can do no more than it should."""
+
+
+@dataclass(frozen=True)
 class Next:
     """It wants the next training batch."""
 
@@ -83,7 +88,7 @@ class Knobs:
     knobs: dict[str, Knob]
 
 
-Message = Next | Training | Progress | Trained | Ready | Logits | Finished | Failed | Knobs
+Message = Enclosed | Next | Training | Progress | Trained | Ready | Logits | Finished | Failed | Knobs
 
 
 def understand(message: Mapping[str, Any]) -> Message:
@@ -94,6 +99,8 @@ def understand(message: Mapping[str, Any]) -> Message:
     """
     said = _Fields(message)
     match message.get("kind"):
+        case "enclosed":
+            return Enclosed()
         case "next":
             return Next()
         case "progress":

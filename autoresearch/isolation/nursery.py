@@ -34,6 +34,7 @@ class Nursery:
         compiles: bool = True,
         start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
         sandbox: Sandbox | None = None,
+        background: bool = False,
     ) -> None:
         """Prepare to start processes.
 
@@ -44,11 +45,12 @@ class Nursery:
             compiles: Whether any compiler will.
             start: Starts a process, as `subprocess.Popen` does.
             sandbox: Around all that is started; None for none.
+            background: Whether all of it gives way to whatever else runs here, and computes on one thread.
         """
         if sys.platform == "win32":
             raise InputError("a study runs each trial in a process of its own, which needs Linux or macOS, not Windows")
         self._cache, self._forks, self._rehearse, self._compiles = cache, forks, rehearse, compiles
-        self._start_process, self._sandbox = start, sandbox
+        self._start_process, self._sandbox, self._background = start, sandbox, background
         self._warm: WarmProcess | None = None
 
     def warm_up(self) -> WarmProcess:
@@ -56,7 +58,13 @@ class Nursery:
         if self._warm is None or not self._warm.is_alive:
             self.close()
             self._warm = WarmProcess(
-                self._cache, self._forks, self._rehearse, self._compiles, self._start_process, self._sandbox
+                self._cache,
+                self._forks,
+                self._rehearse,
+                self._compiles,
+                self._start_process,
+                self._sandbox,
+                self._background,
             )
         return self._warm
 

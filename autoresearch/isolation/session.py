@@ -20,6 +20,7 @@ from autoresearch.errors import (
     OutOfMemory,
     OverBudget,
     RevisionError,
+    SandboxError,
     TrialError,
 )
 from autoresearch.knobs import Knob
@@ -30,7 +31,7 @@ from .feeder import Feeder
 from .inbox import Closed, Inbox, Letter
 from .limits import Limits
 from .log_size import log_size
-from .messages import Failed, Finished, Knobs, Logits, Message, Ready, Trained, Training
+from .messages import Enclosed, Failed, Finished, Knobs, Logits, Message, Ready, Trained, Training, one_line
 from .nursery import Candidate
 from .slate import Slate
 
@@ -39,6 +40,8 @@ _FAILURES: dict[str, type[AutoresearchError]] = {
     error.__name__: error for error in (RevisionError, KnobError, OutOfMemory, Diverged)
 }  # no DataError: the data were looked at before, so it is the revision's batch that they do not hold
 _LOOK_AFTER = 1.0  # seconds between two looks at what it prints and uses, at the most
+_ENCLOSED_WITHIN = 60.0  # seconds; it takes milliseconds
+_FAILED = 1  # the exit code of a candidate that fails by itself
 _LAST_BREATH = 10.0  # seconds in which a process that has closed its channel should end
 
 M = TypeVar("M", bound=Message)
@@ -64,7 +67,7 @@ class Session:
 
     def knobs(self, job: dict[str, Any]) -> dict[str, Knob]:
         """Have a revision inspected."""
-        self._send(job)
+        self._give(job)
         seconds = self._limits.inspection
         return self._expect(Knobs, seconds, f"importing the file took over {seconds:g} s")[0].knobs
 
@@ -86,7 +89,7 @@ class Session:
         Returns:
             What the candidate says of it, and when it said so by this process's clock.
         """
-        self._send(job)
+        self._give(job)
         seconds = self._limits.startup
         late = f"the run did not begin to train within {seconds:g} s; loading, building or compiling took too long"
         _, began = self._expect(Training, seconds, late)
@@ -96,7 +99,7 @@ class Session:
 
     def build(self, job: dict[str, Any], deadline: float) -> None:
         """Have a trained model built again from its weights, before the deadline for the whole evaluation."""
-        self._send(job)
+        self._give(job)
         seconds = max(0.0, min(self._limits.startup, deadline - time.monotonic()))
         self._expect(Ready, seconds, f"the trained model could not be built again within {seconds:.0f} s")
 
@@ -121,6 +124,22 @@ class Session:
         self._send({"ask": "nothing"})
         seconds = self._limits.answer
         return self._expect(Finished, seconds, f"the run did not end within {seconds:g} s and was killed")[0]
+
+    def _give(self, job: dict[str, Any]) -> None:
+        """Say what the job is, once the process has enclosed itself: what goes wrong before is no revision's fault.
+
+        Raises:
+            SandboxError: It could not.
+        """
+        letter = self._inbox.take(time.monotonic() + _ENCLOSED_WITHIN)
+        match letter and letter.content:
+            case Enclosed():
+                self._send(job)
+            case Closed(complaint=None) if (status := self._candidate.wait(_LAST_BREATH)) != _FAILED:
+                raise obituary(status, self._log, self._oom_kills)  # killed, that is
+            case _:
+                last = one_line(log_tail(self._log).strip().rpartition("\n")[2]) or "it said nothing"
+                raise SandboxError(f"a trial's process could not enclose itself: {last}; see `autoresearch doctor`")
 
     def _send(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # it is dead, and the next wait will find out how it died

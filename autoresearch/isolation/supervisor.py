@@ -63,6 +63,7 @@ class Supervisor:
         start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
         sandbox: Sandbox | None = None,
         kernels: Kernels | None = None,
+        background: bool = False,
     ) -> None:
         """Start the warm process.
 
@@ -76,6 +77,7 @@ class Supervisor:
             sandbox: Around all trials; its study's folder must hold the cache and the folders of the trials. None: they run
                 with all that this user may do.
             kernels: Where compiled code is kept from trial to trial; None for nowhere.
+            background: Whether trials give way to whatever else runs here, and compute on one thread.
 
         Raises:
             InputError: On Windows, or where the cache cannot be written to.
@@ -84,7 +86,7 @@ class Supervisor:
         self.limits, self.sandbox, self._kernels = limits or Limits(), sandbox, kernels
         if rehearse is None:
             rehearse = not torch.cuda.is_available() and detect("cpu").compile_obstacle is None
-        self._nursery = Nursery(cache.resolve(), forks, rehearse, compiles, start, sandbox)
+        self._nursery = Nursery(cache.resolve(), forks, rehearse, compiles, start, sandbox, background)
         self._nursery.warm_up()
 
     def __enter__(self) -> Self:
@@ -99,12 +101,13 @@ class Supervisor:
         """End the warm process and all that is below it."""
         self._nursery.close()
 
-    def knobs(self, source: Path | str, folder: Path) -> dict[str, Knob]:
+    def knobs(self, source: Path | str, folder: Path, limits: Limits | None = None) -> dict[str, Knob]:
         """Load a revision in a child and return the knobs that it declares.
 
         Args:
             source: A `train.py`, or its text.
             folder: The child's; made if need be.
+            limits: How long it may take; by default the supervisor's.
 
         Raises:
             RevisionError: It cannot be imported or does not keep the contract.
@@ -114,7 +117,7 @@ class Supervisor:
         with (
             _furnished(folder, source),
             self._nursery.candidate(folder) as candidate,
-            Session(candidate, folder / LOG, self.limits) as session,
+            Session(candidate, folder / LOG, limits or self.limits) as session,
         ):
             return session.knobs(describe_inspection())
 

@@ -27,6 +27,7 @@ from autoresearch.sandbox.capabilities import open_to_others
 from autoresearch.sandbox.enclosure import SHARED_MEMORY, Enclosure
 
 from .channel import Channel
+from .priority import give_way
 
 _PR_SET_CHILD_SUBREAPER = 36
 MAX_DESCRIPTORS = 4
@@ -36,16 +37,16 @@ def main(arguments: list[str]) -> None:
     """Serve jobs until the supervisor is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
     control = Channel(socket.socket(fileno=int(arguments[0])))
-    enclosure = _enclosure(arguments)
+    enclosure, background = _enclosure(arguments), "--background" in arguments
     _preload(compiles="--eager" not in arguments, rehearse="--rehearse" in arguments)
     if enclosure is not None:
         open_to_others(False)  # its forks run what nobody has read, and shall not write into its memory
     if "--once" in arguments:
-        _serve_one(control, enclosure)
+        _serve_one(control, enclosure, background)
     _adopt_orphans()
     gc.collect()
     gc.freeze()  # a collection in a fork would write to, and so copy, every page that holds an object
-    _Warm(control, enclosure).serve()
+    _Warm(control, enclosure, background).serve()
 
 
 def _enclosure(arguments: list[str]) -> Enclosure | None:
@@ -82,7 +83,7 @@ def receive_job(control: Channel, message: dict[str, Any]) -> dict[str, Any]:
     return {"folder": folder, "channel": channel, "log": log, "memory": memory, "compiles": compiles}
 
 
-def _serve_one(control: Channel, enclosure: Enclosure | None) -> NoReturn:
+def _serve_one(control: Channel, enclosure: Enclosure | None, background: bool) -> NoReturn:
     from .candidate import run_job
 
     try:
@@ -91,14 +92,16 @@ def _serve_one(control: Channel, enclosure: Enclosure | None) -> NoReturn:
         control.send({"said": "started", "pid": os.getpid()})
     except (EOFError, BrokenPipeError, ConnectionResetError):
         sys.exit()
+    if background:
+        give_way()
     run_job(enclosure=enclosure, **job)
 
 
 class _Warm:
     """Forks, reaps, and kills; one job at a time."""
 
-    def __init__(self, control: Channel, enclosure: Enclosure | None) -> None:
-        self._control, self._enclosure = control, enclosure
+    def __init__(self, control: Channel, enclosure: Enclosure | None, background: bool) -> None:
+        self._control, self._enclosure, self._background = control, enclosure, background
         self._child: int | None = None
         self._wake, wake = socket.socketpair()
         for end in (self._wake, wake):
@@ -143,6 +146,8 @@ class _Warm:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for end in (self._control, self._wake, self._wake_writer):
             end.close()
+        if self._background:
+            give_way()
         run_job(enclosure=self._enclosure, **job)
 
     def _look_after_child(self) -> None:

@@ -19,7 +19,7 @@ from autoresearch.sandbox.pids import outside_pid
 from autoresearch.sandbox.sandbox import Sandbox
 
 from .channel import Channel, Nonsense
-from .environment import clean_environment
+from .environment import ONE_THREAD, clean_environment
 from .messages import MAX_TAIL, one_line, printable
 
 # Where Objective-C and Accelerate are loaded (macOS) a fork without exec is not safe: there each job has a process of its own.
@@ -43,6 +43,7 @@ class WarmProcess:
         compiles: bool = True,
         start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
         sandbox: Sandbox | None = None,
+        background: bool = False,
     ) -> None:
         _make_folder(cache / "tmp")
         self.forks = forks
@@ -51,12 +52,13 @@ class WarmProcess:
         # -P: what lies in the working directory shall not stand in for a module.
         command = [sys.executable, "-P", "-m", "autoresearch.isolation.warm", str(theirs.fileno())]
         command += ["--once"] * (not forks) + ["--rehearse"] * rehearse + ["--eager"] * (not compiles)
+        command += ["--background"] * background
         if sandbox is not None:
             command = sandbox.command([*command, "--enclosure", sandbox.enclosure])
         try:
             self._process = start(
                 command,
-                env=clean_environment(cache),
+                env=clean_environment(cache) | (ONE_THREAD if background else {}),
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

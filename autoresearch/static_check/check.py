@@ -31,7 +31,7 @@ from .source_limits import check_literals, check_text
 from .source_tree import SourceTree
 
 # Lightning and the judge call these before the clock starts, after it has stopped, or while the model is judged.
-_NOT_TRAINING = {
+NOT_TRAINING = {
     "__init__",
     "__post_init__",
     "configure_model",
@@ -47,7 +47,7 @@ _NOT_TRAINING = {
     "teardown",
 }
 _GRADIENTS = frozenset({"torch.autograd.backward", "torch.autograd.grad"})
-_LEARNING = frozenset(
+LEARNING = frozenset(
     f"{module}.{name}"
     for module in ("torch", "torch.autograd")
     for name in ("enable_grad", "inference_mode", "set_grad_enabled")
@@ -107,7 +107,7 @@ def _imported_names(tree: SourceTree, node: ast.AST) -> Objections:
             yield f"assigns to an item of {path}, which {_PATCHES}"
         elif path in MODULES and isinstance(context, ast.Load) and not _asks_for_a_name(parent, node):
             yield f"hands the module {path} around; name what is used of it, as in {path}.NAME"
-        elif path in _LEARNING and not _may_enable_gradients(tree, node):
+        elif path in LEARNING and not _may_enable_gradients(tree, node):
             yield f"uses {path}: whether gradients are kept is the harness's to say; torch.no_grad is allowed"
         else:
             yield objection(path)
@@ -210,7 +210,7 @@ def _training(tree: SourceTree, node: ast.AST) -> Objections:
     if not isinstance(node, ast.Call) or not (called := _trains(tree, node)):
         return
     around = tree.functions_around(node)
-    where = [function.name for function in around if tree.class_of(function) and function.name in _NOT_TRAINING]
+    where = [function.name for function in around if tree.class_of(function) and function.name in NOT_TRAINING]
     if where or not around:
         place = f"in {where[0]}" if where else "outside of any function"
         yield f"calls {called} {place}; training belongs to training_step, where the clock runs: move it there"

@@ -8,7 +8,7 @@ from autoresearch.errors import RevisionError
 
 from .source_tree import Function, SourceTree
 
-_METHODS = ("forward", "training_step", "configure_optimizers")
+METHODS = ("forward", "training_step", "configure_optimizers")
 _TARGETS = frozenset({"label", "labels", "target", "targets", "y"})
 
 
@@ -27,10 +27,10 @@ def check_contract(tree: SourceTree) -> None:
     methods = {
         node.name: node for class_ in reversed(classes) for node in class_.body if isinstance(node, ast.FunctionDef)
     }
-    for name in _METHODS:
+    for name in METHODS:
         if name not in methods:
             raise RevisionError(
-                f"line {gpt.lineno}: GPT has no method {name}; the contract asks for {', '.join(_METHODS)}"
+                f"line {gpt.lineno}: GPT has no method {name}; the contract asks for {', '.join(METHODS)}"
             )
     _check_forward(methods["forward"])
 

@@ -62,3 +62,9 @@ class Editor(Protocol):
             EditorUnavailableError: Not now.
             EditorSpentError: Not any more.
         """
+
+    def draft_of(self, key: str) -> str | None:
+        """The conversation, in the study's account of requests, that an edit with this key came of; None if of none."""
+
+    def close(self) -> None:
+        """Stop what is under way, from whichever thread; it proposes nothing more."""

@@ -36,6 +36,12 @@ class ReplayEditor:
         """The first record that the study has not seen."""
         return next((edit for edit in self._edits if edit.key not in context.used), None)
 
+    def draft_of(self, key: str) -> None:
+        """No conversation: what was recorded costs nothing."""
+
+    def close(self) -> None:
+        """Nothing is under way."""
+
 
 def read_records(path: Path) -> tuple[Edit, ...]:
     """The edits of a file, all of them checked.

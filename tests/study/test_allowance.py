@@ -13,7 +13,8 @@ BASELINE = TrialRecord(0, Kind.BASELINE, Status.MEASURED, "r", {}, 0, None, -1, 
 
 
 def took(evaluation: float, training: float, **fields: object) -> TrialRecord:
-    return replace(BASELINE, result={"eval_seconds": evaluation, "training_seconds": training}, **fields)
+    result = {"eval_seconds": evaluation, "training_seconds": training, "startup_seconds": 8.0, "warmup_seconds": 32.0}
+    return replace(BASELINE, result=result, **fields)
 
 
 def test_before_there_is_a_baseline_nothing_is_known() -> None:
@@ -26,7 +27,7 @@ def test_then_the_slowest_baseline_sets_the_measure() -> None:
     edit = took(500.0, 900.0, kind=Kind.EDIT, status=Status.DISCARD)  # may have been slow for reasons of its own
     limits = limits_after([took(10.0, 100.0), took(20.0, 90.0), edit], LIMITS)
     assert (limits.evaluation, limits.steps) == (60.0 + 5 * 20.0, 60.0 + 5 * 100.0)
-    assert limits.startup == LIMITS.startup
+    assert limits.startup == 180.0 + 5 * 40.0
 
 
 def test_what_is_allowed_at_all_is_not_exceeded() -> None:

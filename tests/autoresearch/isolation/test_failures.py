@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from autoresearch.errors import Diverged, KnobError, OutOfMemory, OverBudget, TrialError
+from autoresearch.errors import Diverged, KnobError, OutOfMemory, OverBudget, SandboxError, TrialError
 from autoresearch.isolation.limits import Limits
 from autoresearch.isolation.supervisor import Supervisor
 from autoresearch.records import TrialSettings
+from autoresearch.sandbox.enclosure import Enclosure
+from autoresearch.sandbox.files import LEAST, landlock_version
+from autoresearch.sandbox.grants import Grants
+from autoresearch.sandbox.resources import Resources
+from autoresearch.sandbox.sandbox import Sandbox
 
 from .conftest import STEP, in_each_step, on_import, replacing
 
@@ -164,3 +170,31 @@ def test_a_failure_spoils_nothing_for_the_next_trial(supervisor: Supervisor, set
 
 # In the judge's questions only: the check of one row before training comes with the model in train mode.
 _IN_EVALUATION = "        if not self.training:\n            {}\n        device = tokens.device.type\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaky:
+    """A sandbox that has stopped to hold: it wants to hand over what is not there."""
+
+    name: str = "leaky"
+
+    def obstacle(self) -> str | None:
+        return None
+
+    def command(self, command: Sequence[str], grants: Grants) -> list[str]:
+        return list(command)
+
+    def enclosure(self, grants: Grants, resources: Resources) -> Enclosure:
+        gone = dataclasses.replace(grants, readable=(Path("/no/such/place"),))
+        return Enclosure.of(gone, resources, landlock=True, private=False)
+
+
+@pytest.mark.skipif(landlock_version() < LEAST, reason="the kernel has no Landlock")
+def test_a_sandbox_that_holds_no_more_is_no_revision_s_fault(settings: Make, tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    sandbox = Sandbox.for_study(Leaky(), tmp_path / "study", devices=False, hidden=[])
+    with (
+        Supervisor(tmp_path / "study" / "cache", rehearse=False, sandbox=sandbox) as supervisor,
+        pytest.raises(SandboxError, match=r"could not enclose itself: .*no/such/place.*autoresearch doctor"),
+    ):
+        supervisor.run(settings(), tmp_path / "study" / "trial")

@@ -1,0 +1,98 @@
+"""Has an editor that takes its time work beside the trials, so that the accelerator never waits for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from .editors.editor import EditContext, Editor, EditorSpentError, EditorUnavailableError
+from .records import Edit
+
+_LAST_WORDS = 5.0  # seconds that a draft gets when the worker ends; what is not written down by then is taken up again
+
+
+class Drafting:
+    """One draft at a time, in a thread of its own.
+
+    Args:
+        editor: Whom to ask.
+        note: Is told what the user should know.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self, editor: Editor, note: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._editor, self._note, self._clock = editor, note, clock
+        self._thread: threading.Thread | None = None
+        self._not_before = 0.0
+        self._failure: BaseException | None = None
+        self._complained = False
+        self.is_over = False  # the editor has no more edits in this run
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an edit is on its way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def begin(self, context: Callable[[], EditContext], take: Callable[[Edit], None]) -> bool:
+        """Ask for an edit, unless one is on its way or the editor cannot be had now; whether one is on its way.
+
+        Args:
+            context: Makes what the editor is told; called in the thread.
+            take: Is given the edit, in the thread.
+        """
+        if not self.is_busy and not self.is_over and self._clock() >= self._not_before:
+            # A daemon, so that an answer that takes minutes cannot keep the process from ending.
+            self._thread = threading.Thread(target=self._draft, args=(context, take), name="draft", daemon=True)
+            self._thread.start()
+        return self.is_busy
+
+    def collect(self) -> None:
+        """Raise what went wrong in the thread and was not the editor's to say."""
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def wait(self) -> None:
+        """Until no draft is on its way."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def close(self) -> None:
+        """Ask for nothing more."""
+        self.is_over = True
+        self._editor.close()
+        if self._thread is not None:
+            self._thread.join(_LAST_WORDS)
+
+    def _draft(self, context: Callable[[], EditContext], take: Callable[[Edit], None]) -> None:
+        try:
+            edit = self._editor.propose(context())
+        except EditorUnavailableError as error:
+            self._not_before = self._clock() + error.retry_after
+            if not self._complained and not self.is_over:
+                self._complained = True  # said once; that it is there again is said, too
+                self._note(f"no edits for now: {error}; the study goes on with samples and asks again")
+        except EditorSpentError as error:
+            if not self.is_over:
+                self._note(f"no more edits: {error}; samples only from here")
+            self.is_over = True
+        except BaseException as error:  # noqa: BLE001 -- the worker's, who raises it in its own thread
+            self._failure = error
+        else:
+            self._take(edit, take)
+
+    def _take(self, edit: Edit | None, take: Callable[[Edit], None]) -> None:
+        if edit is None:
+            self._note(f"the {self._editor.name} editor has no more edits: samples only from here")
+            self.is_over = True
+            return
+        if self._complained:
+            self._complained = False
+            self._note(f"the {self._editor.name} editor answers again")
+        try:
+            take(edit)
+        except BaseException as error:  # noqa: BLE001
+            self._failure = error
