@@ -17,6 +17,7 @@ from rich.text import Text
 from autoresearch.progress import Progress
 
 from .records import Status, TrialRecord
+from .report.figures import usd
 from .watch import Standing, Watch
 
 _COLOURS = {Status.KEEP: "green", Status.MEASURED: "cyan", Status.DISCARD: "dim", Status.PRUNED: "dim"}
@@ -51,6 +52,9 @@ def standing_line(standing: Standing) -> str:
         parts.append(f"{standing.trials_left} to go")
     if standing.seconds_left is not None:
         parts.append(f"{duration(standing.seconds_left)} left")
+    if standing.spent_usd is not None:
+        limit = "" if standing.limit_usd is None else f" of {usd(standing.limit_usd)}"
+        parts.append(f"{usd(standing.spent_usd)}{limit} spent")
     return "  ".join(parts)
 
 

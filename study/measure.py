@@ -17,8 +17,8 @@ from autoresearch.records import TrialResult, TrialSettings
 from autoresearch.revision import with_defaults
 
 from .allowance import limits_after
-from .edits import KnobsOf
 from .folders import Folders, write_source
+from .preflight import Preflight
 from .records import SEARCH_KINDS, Incumbent, Kind, TrialRecord
 from .settings import StudySettings
 from .storage.ledger import Ledger
@@ -37,7 +37,7 @@ class Bench:
     device: Device
     supervisor: Supervisor
     folders: Folders
-    knobs_of: KnobsOf
+    preflight: Preflight  # in processes of its own, which give way to the supervisor's
 
 
 @dataclass(frozen=True)

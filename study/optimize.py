@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 
@@ -21,12 +19,16 @@ from autoresearch.sandbox.choose import remembered
 from autoresearch.sandbox.sandbox import Sandbox
 
 from .admission import check_platform, check_threads, dataset_of
+from .briefing.program import read_program
 from .confirmation import confirm
+from .desk import Desk
+from .editors.named import opened
 from .folders import Folders
 from .heartbeat import Heartbeat
 from .interrupts import Interrupts
 from .measure import Bench
-from .planner import Planner
+from .planner import Planner, plain_context
+from .preflight import Preflight
 from .request import Request
 from .schedule import Schedule
 from .settings import StudySettings
@@ -74,18 +76,13 @@ def open_bench(
         )
         # Of its own, since the first one has a trial to look after; and only if there are edits.
         checker = cache(
-            lambda: open_until_then.enter_context(make_supervisor(folders.cache, rehearse=False, compiles=False))
+            lambda: open_until_then.enter_context(
+                make_supervisor(folders.cache, rehearse=False, compiles=False, background=True)
+            )
         )
-        folders.root.mkdir(parents=True, exist_ok=True)
-        checks = Path(open_until_then.enter_context(TemporaryDirectory(prefix="checks-", dir=folders.root)))
-        yield Bench(
-            settings=settings,
-            dataset=dataset_of(settings, report),
-            device=device,
-            supervisor=supervisor,
-            folders=folders,
-            knobs_of=lambda source: checker().knobs(source, checks),
-        )
+        dataset = dataset_of(settings, report)
+        preflight = Preflight(checker, dataset, settings, folders.root)
+        yield Bench(settings, dataset, device, supervisor, folders, preflight)
 
 
 def _sandbox(request: Request, device: Device, folders: Folders, watch: Watch) -> Sandbox | None:
@@ -116,10 +113,17 @@ def work(ledger: Ledger, bench: Bench, request: Request, run: str, interrupts: I
         TrialError: The baseline failed: there is nothing to build on.
         AutoresearchError: The database or the disk cannot be used.
     """
-    planner = Planner(ledger, bench.settings, request.plan(), bench.knobs_of, watch.note)
     deadline = ledger.run(run).deadline
     schedule = Schedule(bench.settings, deadline, request.trials, request.confirm, request.workers, clock=ledger.now)
-    with Heartbeat(ledger, run, watch.note) as lease:
+    program = read_program(request.asked.program)
+    with (
+        Heartbeat(ledger, run, watch.note) as lease,
+        opened(request.asked, program, ledger.requests, lease.worker, watch.note) as editing,
+    ):
+        plan = request.plan(editing.editor)
+        desk = Desk(ledger, bench, plan, program, editing.model, watch.note)
+        context_of = plain_context if request.asked.name == "replay" else desk.context
+        planner = Planner(ledger, bench.settings, plan, bench.preflight.knobs, watch.note, context_of)
         worker = Worker(ledger, bench, planner, run, lease, interrupts, watch)
         try:
             watch.note(worker.search(schedule))

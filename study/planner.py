@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from autoresearch.errors import StudyError, TrialError
 
@@ -45,6 +46,7 @@ class Plan:
     baseline_repeats: int
     min_delta: float | None = None
     max_gain: float | None = None  # a larger one is run again before it is believed
+    max_cost: Decimal | None = None  # dollars that a language model may cost the study in all
 
 
 class Planner:
@@ -73,6 +75,11 @@ class Planner:
     def max_gain(self) -> float | None:
         """The gain that is believed at once; None for several times the noise."""
         return self._plan.max_gain
+
+    @property
+    def max_cost(self) -> Decimal | None:
+        """Dollars that a language model may cost the study in all."""
+        return self._plan.max_cost
 
     def next(self) -> tuple[int, Proposal]:
         """The proposal to run next, and its number in the database; made now if none is waiting.

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from autoresearch.errors import InputError
 
-from .editors.named import editor_named
+from .briefing.program import read_program
+from .editors.command import DEFAULT_SECONDS
+from .editors.editor import Editor
+from .editors.named import Asked
+from .editors.voices import Voice
 from .planner import Plan
 from .search.policy import Policy, Ratio, Stagnation
 from .search.propose import SamplerName
@@ -24,6 +29,13 @@ class Request:
     policy: str | None = None  # stagnation or ratio
     edit_ratio: float | None = None
     editor: str = "none"
+    program: str | None = None  # a file of instructions
+    model: str | None = None
+    effort: str | None = None
+    max_cost: str | None = None
+    price: str | None = None
+    record: str | None = None
+    command_seconds: float = DEFAULT_SECONDS
     baseline_repeats: int = 3
     min_delta: float | None = None
     max_gain: float | None = None
@@ -53,17 +65,26 @@ class Request:
             raise InputError(f"--edit-ratio is {self.edit_ratio}: expected a share from 0 to 1")
         if self.edit_ratio is not None and self.policy == "stagnation":
             raise InputError("--edit-ratio belongs to --policy ratio: leave one of the two out")
-        editor_named(self.editor)
+        self.asked.check()
+        read_program(self.asked.program)
 
-    def plan(self) -> Plan:
+    @property
+    def asked(self) -> Asked:
+        """Which editor, and how."""
+        program, record = (None if name is None else Path(name) for name in (self.program, self.record))
+        voice = Voice(self.model, self.effort, self.price, self.max_cost, record=record)
+        return Asked(self.editor, voice, program, self.command_seconds)
+
+    def plan(self, editor: Editor | None) -> Plan:
         """How to search."""
         return Plan(
             self.sampler,
             self._policy(),
-            editor_named(self.editor),
+            editor,
             self.baseline_repeats,
             self.min_delta,
             self.max_gain,
+            self.asked.voice.cap(),
         )
 
     def _policy(self) -> Policy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from autoresearch.progress import Progress
 
@@ -18,6 +19,8 @@ class Standing:
     counts: dict[Status, int]
     seconds_left: float | None  # to the deadline
     trials_left: int | None  # of this run's number
+    spent_usd: Decimal | None = None  # on a language model, where there is one
+    limit_usd: Decimal | None = None
 
 
 class Watch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -240,4 +241,5 @@ class Worker:
 
     def _standing(self, schedule: Schedule) -> Standing:
         ledger = self._ledger
-        return schedule.standing(ledger.history(), ledger.incumbent(), ledger.run(self._run).trials_started)
+        standing = schedule.standing(ledger.history(), ledger.incumbent(), ledger.run(self._run).trials_started)
+        return replace(standing, spent_usd=ledger.requests.spent() or None, limit_usd=self._planner.max_cost)

@@ -54,9 +54,14 @@ class AnthropicEditor:
                 return edit
             answer = None
 
-    def draft_of(self, key: str) -> str:
+    def draft_of(self, key: str) -> str | None:
         """The draft that an edit with this key came of."""
-        return key.removeprefix(f"{self.name}:").partition("@")[0]
+        name, _, draft = key.partition("@")[0].partition(":")
+        return draft if name == self.name else None
+
+    def close(self) -> None:
+        """Break off the request that is under way, and send no other."""
+        self._model.close()
 
     def _ask(self, draft: str, conversation: Conversation) -> Answer:
         answer = self._model.ask(

@@ -90,6 +90,9 @@ class CommandEditor:
         self._count(worked=text is not None)
         return edit if text is None else _checked(edit, text, context)
 
+    def draft_of(self, key: str) -> None:
+        """No conversation that the study pays for."""
+
     def close(self) -> None:
         """Kill the command that runs, and run no other; from any thread."""
         self._closed.set()

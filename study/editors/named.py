@@ -2,24 +2,118 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch.errors import InputError
 
+from ..briefing.program import Program
+from ..model.access import KEY_VARIABLES, access_from
+from ..model.cassette import Cassette
+from .anthropic import AnthropicEditor
+from .command import DEFAULT_SECONDS, CommandEditor
 from .editor import Editor
+from .paid import PaidModel, RequestBook
 from .replay import ReplayEditor
+from .voices import Voice, live, recorded
+
+EXPECTED = "none, anthropic, command:'CMD', cassette:FILE or replay:FILE"
 
 
-def editor_named(spec: str) -> Editor | None:
-    """The editor that a text such as `replay:FILE` asks for; None for `none`.
+@dataclass(frozen=True)
+class Asked:
+    """Which editor the user wants, and how."""
+
+    spec: str  # as --editor has it
+    voice: Voice = field(default_factory=Voice)
+    program: Path | None = None  # the instructions; the package's own when None
+    command_seconds: float = DEFAULT_SECONDS
+
+    @property
+    def name(self) -> str:
+        """The editor without what follows the colon."""
+        return self.spec.partition(":")[0]
+
+    def check(self) -> None:
+        """Raise an InputError that names the flag at fault; nothing is asked or started."""
+        match self.spec.partition(":"):
+            case "none", "", "":
+                pass
+            case "replay", _, path if path:
+                ReplayEditor(Path(path))
+            case "cassette", _, path if path:
+                Cassette(Path(path))
+            case "command", _, command:
+                CommandEditor(command, "", self.command_seconds)
+            case "anthropic", "", "":
+                access_from(os.environ)
+                self.voice.check()
+            case _:
+                raise InputError(f"there is no editor {self.spec!r}: expected {EXPECTED}")
+        self._check_flags()
+
+    def _check_flags(self) -> None:
+        voice = self.voice
+        given: Mapping[str, object] = {
+            "--model": voice.model,
+            "--effort": voice.effort,
+            "--price": voice.price,
+            "--max-cost": voice.max_cost,
+            "--record": voice.record,
+        }
+        for name, value in given.items():
+            if value is not None and self.name not in ("anthropic", "cassette"):
+                raise InputError(f"{name} {value} is for --editor anthropic, and this one is {self.spec}: leave it out")
+        if self.program is not None and self.name in ("none", "replay"):
+            raise InputError(f"--program {self.program} is for an editor that reads, not for {self.spec}: leave it out")
+        voice.cap()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An editor at work."""
+
+    editor: Editor | None
+    model: PaidModel | None = None  # that can be asked other questions, too
+
+
+def default_editor(environment: Mapping[str, str]) -> str:
+    """The language model where there is a key for it."""
+    return "anthropic" if any(environment.get(name, "").strip() for name in KEY_VARIABLES) else "none"
+
+
+@contextmanager
+def opened(
+    asked: Asked, program: Program, book: RequestBook, worker: str, note: Callable[[str], None]
+) -> Iterator[Opened]:
+    """The editor that was asked for, until the worker ends.
+
+    Args:
+        asked: What the user wants.
+        program: The instructions.
+        book: The study's account of requests.
+        worker: Who asks.
+        note: Is told what the user should know.
 
     Raises:
-        InputError: There is no such editor, or its file is no good.
+        InputError: A flag is wrong, or a file or the key is missing.
     """
-    name, _, argument = spec.partition(":")
-    match name, argument:
-        case "none", "" if spec == "none":
-            return None
-        case "replay", path if path:
-            return ReplayEditor(Path(path))
-    raise InputError(f"there is no editor {spec!r}: expected none or replay:FILE, as in replay:examples/edits.jsonl")
+    name, _, argument = asked.spec.partition(":")
+    match name:
+        case "replay":
+            yield Opened(ReplayEditor(Path(argument)))
+        case "command":
+            with closing(CommandEditor(argument, program.text, asked.command_seconds)) as command:
+                yield Opened(command)
+        case "anthropic":
+            with live(asked.voice, os.environ, book, worker, note=note, sleep=time.sleep) as model:
+                yield Opened(AnthropicEditor(model), model)
+        case "cassette":
+            with recorded(Path(argument), asked.voice, book, worker, note=note) as model:
+                yield Opened(AnthropicEditor(model), model)
+        case _:
+            yield Opened(None)

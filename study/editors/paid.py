@@ -76,6 +76,10 @@ class PaidModel:
         self.book, self.worker = book, worker
         self._client, self._price, self._cap = client, price, cap
 
+    def close(self) -> None:
+        """Break off what is under way."""
+        self._client.close()
+
     def ask(
         self, draft: str, purpose: Purpose, program: str, said: Said, notes: Sequence[Mapping[str, Any]] = ()
     ) -> Answer:

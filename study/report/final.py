@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..settings import StudySettings
 from ..storage.ledger import Ledger
+from .spending import program_lines, program_results, spending_lines
 from .summary import Summary, summarize
 from .text import summary_lines
 
@@ -20,4 +21,10 @@ def summary_of(ledger: Ledger) -> Summary:
 
 def final_lines(ledger: Ledger, confirm_with: str) -> list[str]:
     """The last lines of a night; `confirm_with` is the command that runs what confirmation is missing."""
-    return summary_lines(summary_of(ledger), confirm_with)
+    return [*summary_lines(summary_of(ledger), confirm_with), *editor_lines(ledger)]
+
+
+def editor_lines(ledger: Ledger) -> list[str]:
+    """What language models cost, and which instructions did best."""
+    results = program_results(ledger.history(), ledger.requests.programs())
+    return [*spending_lines(ledger.requests.history()), *program_lines(results)]

@@ -15,7 +15,7 @@ from autoresearch.knobs import Knob
 from autoresearch.presets import PRESETS, retarget
 from autoresearch.revision import load, package_source
 from autoresearch.study.editors.editor import EditContext
-from autoresearch.study.editors.named import editor_named
+from autoresearch.study.editors.replay import ReplayEditor
 from autoresearch.study.edits import defaults_of, edited, sha256_of
 from autoresearch.study.planner import Plan, Planner
 from autoresearch.study.records import Kind, Proposal, Revision, Status, TrialRecord
@@ -73,12 +73,12 @@ class Night:
         self.worker = self.ledger.open_lease(self.run)
         self.notes: list[str] = []
 
-    def planner(self, editor: str = "none", **changes: object) -> Planner:
+    def planner(self, editor: Path | None = None, **changes: object) -> Planner:
         plan = Plan(
             **{
                 "sampler": "hybrid",
                 "policy": Stagnation(),
-                "editor": editor_named(editor),
+                "editor": None if editor is None else ReplayEditor(editor),
                 "baseline_repeats": 2,
                 "min_delta": 0.01,
             }
@@ -125,15 +125,15 @@ def night(url: str) -> Iterator[Night]:
 
 
 @pytest.fixture
-def replay(tmp_path: Path) -> Callable[..., str]:
-    def write(*records: dict[str, str]) -> str:
+def replay(tmp_path: Path) -> Callable[..., Path]:
+    def write(*records: dict[str, str]) -> Path:
         path = tmp_path / "edits.jsonl"
         lines = [
             json.dumps({"title": f"edit {number}", "hypothesis": "why", "edits": [record]})
             for number, record in enumerate(records)
         ]
         path.write_text("\n".join(lines), encoding="utf-8")
-        return f"replay:{path}"
+        return path
 
     return write
 
@@ -172,14 +172,14 @@ def test_without_an_editor_there_are_samples_only(night: Night) -> None:
     assert {night.next(planner, 1.6)[0].kind for _ in range(5)} == {Kind.SAMPLE}
 
 
-def test_two_samples_without_a_promotion_switch_to_edits(night: Night, replay: Callable[..., str]) -> None:
+def test_two_samples_without_a_promotion_switch_to_edits(night: Night, replay: Callable[..., Path]) -> None:
     planner = night.planner(replay(GOOD, OTHER))
     night.baseline(planner)
     kinds = [night.next(planner, 1.6)[0].kind for _ in range(4)]
     assert kinds == [Kind.SAMPLE, Kind.SAMPLE, Kind.EDIT, Kind.EDIT]
 
 
-def test_an_edit_that_is_kept_is_built_on(night: Night, replay: Callable[..., str], first: Revision) -> None:
+def test_an_edit_that_is_kept_is_built_on(night: Night, replay: Callable[..., Path], first: Revision) -> None:
     planner = night.planner(replay(GOOD, OTHER), policy=ALWAYS_EDIT)
     night.baseline(planner)
     kept, _ = night.next(planner, 1.4)
@@ -190,7 +190,7 @@ def test_an_edit_that_is_kept_is_built_on(night: Night, replay: Callable[..., st
     assert GOOD["replace"] in night.ledger.revision(after.revision).source
 
 
-def test_an_edit_that_is_dropped_leaves_no_trace_in_the_next(night: Night, replay: Callable[..., str]) -> None:
+def test_an_edit_that_is_dropped_leaves_no_trace_in_the_next(night: Night, replay: Callable[..., Path]) -> None:
     planner = night.planner(replay(GOOD, OTHER), policy=ALWAYS_EDIT)
     night.baseline(planner)
     night.next(planner, 1.6)
@@ -200,7 +200,7 @@ def test_an_edit_that_is_dropped_leaves_no_trace_in_the_next(night: Night, repla
 
 @pytest.mark.parametrize(("record", "reason"), [(GONE, "block 1"), (BROKEN, "GPT")])
 def test_an_edit_that_cannot_be_made_is_recorded_with_its_reason(
-    night: Night, replay: Callable[..., str], record: dict[str, str], reason: str
+    night: Night, replay: Callable[..., Path], record: dict[str, str], reason: str
 ) -> None:
     planner = night.planner(replay(record), policy=ALWAYS_EDIT)
     night.baseline(planner)
@@ -209,7 +209,7 @@ def test_an_edit_that_cannot_be_made_is_recorded_with_its_reason(
     assert reason in trial.reason
 
 
-def test_an_edit_that_gives_a_known_text_is_no_trial(night: Night, replay: Callable[..., str]) -> None:
+def test_an_edit_that_gives_a_known_text_is_no_trial(night: Night, replay: Callable[..., Path]) -> None:
     nothing = {"search": GOOD["search"], "replace": GOOD["search"]}
     planner = night.planner(replay(nothing, OTHER), policy=ALWAYS_EDIT)
     night.baseline(planner)
@@ -219,17 +219,17 @@ def test_an_edit_that_gives_a_known_text_is_no_trial(night: Night, replay: Calla
 
 
 def test_a_revision_that_was_written_down_and_never_proposed_is_not_lost(
-    night: Night, replay: Callable[..., str], first: Revision
+    night: Night, replay: Callable[..., Path], first: Revision
 ) -> None:
     planner = night.planner(replay(GOOD), policy=ALWAYS_EDIT)
     night.baseline(planner)
-    edit = editor_named(replay(GOOD)).propose(EditContext(first.source, first.sha256))
+    edit = ReplayEditor(replay(GOOD)).propose(EditContext(first.source, first.sha256))
     night.ledger.add_revision(edited(edit, first, "replay", knobs_of))  # here a worker was killed
     trial, _ = night.next(planner, 1.4)
     assert (trial.kind, trial.status) == (Kind.EDIT, Status.KEEP)
 
 
-def test_an_exhausted_editor_is_said_once_and_samples_go_on(night: Night, replay: Callable[..., str]) -> None:
+def test_an_exhausted_editor_is_said_once_and_samples_go_on(night: Night, replay: Callable[..., Path]) -> None:
     planner = night.planner(replay(GOOD), policy=ALWAYS_EDIT)
     night.baseline(planner)
     kinds = [night.next(planner, 1.6)[0].kind for _ in range(3)]
@@ -269,7 +269,7 @@ def test_a_prefetched_sample_is_dropped_when_the_trial_before_it_is_promoted(nig
     assert proposal.parent == running.number
 
 
-def test_a_prefetched_edit_is_moved_to_the_new_incumbent(night: Night, replay: Callable[..., str]) -> None:
+def test_a_prefetched_edit_is_moved_to_the_new_incumbent(night: Night, replay: Callable[..., Path]) -> None:
     planner = night.planner(replay(GOOD, OTHER), policy=ALWAYS_EDIT)
     night.baseline(planner)
     running, _ = night.claim(planner)
@@ -282,7 +282,7 @@ def test_a_prefetched_edit_is_moved_to_the_new_incumbent(night: Night, replay: C
     assert OTHER["replace"] in source
 
 
-def test_an_edit_that_lost_the_race_is_tried_again_on_the_winner(night: Night, replay: Callable[..., str]) -> None:
+def test_an_edit_that_lost_the_race_is_tried_again_on_the_winner(night: Night, replay: Callable[..., Path]) -> None:
     planner = night.planner(replay(GOOD, OTHER), policy=ALWAYS_EDIT)
     night.baseline(planner)
     slower, _ = night.claim(planner)
@@ -299,7 +299,7 @@ def test_an_edit_that_lost_the_race_is_tried_again_on_the_winner(night: Night, r
 
 
 def test_an_edit_that_lost_the_race_to_a_sample_is_tried_again_with_its_values(
-    night: Night, replay: Callable[..., str]
+    night: Night, replay: Callable[..., Path]
 ) -> None:
     planner = night.planner(replay(GOOD), policy=Ratio(0.5))
     night.baseline(planner)
@@ -324,7 +324,7 @@ def test_a_repeat_of_the_baseline_that_failed_is_run_again(night: Night) -> None
 
 
 def test_a_killed_and_restarted_study_proposes_what_it_would_have_proposed(
-    night: Night, url: str, tmp_path: Path, replay: Callable[..., str]
+    night: Night, url: str, tmp_path: Path, replay: Callable[..., Path]
 ) -> None:
     editor = replay(GOOD, OTHER)
     planner = night.planner(editor)

@@ -13,6 +13,7 @@ import optuna
 from autoresearch.device import detect
 from autoresearch.errors import StudyError
 from autoresearch.study.display import watch_for
+from autoresearch.study.editors.named import default_editor
 from autoresearch.study.interrupts import Interrupts
 from autoresearch.study.optimize import open_bench, work
 from autoresearch.study.report.final import final_lines
@@ -26,6 +27,7 @@ from autoresearch.study.watch import Watch
 
 from ..prepare import progress_on_stderr
 from .binding import Flags, bind, binding_flags, check_agreement
+from .editing import editor_flags
 from .options import confirm_command, dashboard_command, opened, storage_option, study_name_option
 from .workers import check_workers, end_with_parent, run_workers
 
@@ -55,9 +57,7 @@ _PRUNER = optuna.pruners.PercentilePruner(75.0, n_startup_trials=8, n_warmup_ste
     help="When to edit: when samples stagnate, or a fixed share.  [default: stagnation]",
 )
 @click.option("--edit-ratio", type=float, metavar="SHARE", help="The share of edits of --policy ratio.  [default: 0.5]")
-@click.option(
-    "--editor", default=Request.editor, show_default=True, metavar="WHO", help="none, or replay:FILE, recorded edits."
-)
+@editor_flags
 @click.option(
     "--baseline-repeats",
     type=int,
@@ -99,7 +99,8 @@ def optimize(storage: str, study_name: str | None, join: str | None, worker: int
     --trials it goes on until Ctrl-C.
 
     \b
-    autoresearch study optimize --hours 8
+    autoresearch study optimize --hours 8 --max-cost 20
+    autoresearch study optimize --hours 8 --editor command:'claude -p "$(cat context.md)" --permission-mode acceptEdits'
     autoresearch study optimize --trials 12 --budget 20 --editor replay:examples/edits.jsonl
     """
     flags = Flags(**{field.name: given.pop(field.name) for field in fields(Flags)})
@@ -111,6 +112,7 @@ def optimize(storage: str, study_name: str | None, join: str | None, worker: int
             database = opened(storage, create=False)
             ledger = Ledger(database, open_study(database, study_name), patience=patience)
             sys.exit(_work(ledger, Request(**ledger.run(join).options), join, interrupts, watch))
+        given["editor"] = given["editor"] or default_editor(os.environ)
         request = Request(**given, device=flags.device)
         request.check()
         ledger = _ledger(storage, study_name, flags, patience)

@@ -10,7 +10,7 @@ import click
 
 from autoresearch.study.records import OPEN, TrialRecord
 from autoresearch.study.report.figures import duration, one_line
-from autoresearch.study.report.final import summary_of
+from autoresearch.study.report.final import editor_lines, summary_of
 from autoresearch.study.report.summary import Summary
 from autoresearch.study.report.text import line, summary_lines
 from autoresearch.study.settings import StudySettings
@@ -42,6 +42,7 @@ def status(storage: str, study_name: str | None, form: str) -> None:
             line("study", one_line(ledger.study.name)),
             *_settings_lines(settings),
             *summary_lines(summary, confirm_command(storage, ledger)),
+            *editor_lines(ledger),
             *_running(leases, open_trials, now),
         ],
     )

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from autoresearch.errors import InputError
 from autoresearch.study.editors.editor import EditContext
-from autoresearch.study.editors.named import editor_named
 from autoresearch.study.editors.replay import ReplayEditor, read_records, write_records
 from autoresearch.study.records import Block, Edit
 
@@ -151,19 +150,3 @@ def test_further_fields_are_written_for_the_reader() -> None:
     edit = Edit("x:1", "t", "h", (Block("a", "b"),))
     [line] = write_records([edit], {"x:1": {"val_bpb": 1.25}}).splitlines()
     assert json.loads(line) == GOOD | {"val_bpb": 1.25}
-
-
-def test_the_editor_none_is_none() -> None:
-    assert editor_named("none") is None
-
-
-def test_replay_is_named_with_its_file(tmp_path: Path) -> None:
-    editor = editor_named(f"replay:{written(tmp_path, record())}")
-    assert editor is not None
-    assert editor.name == "replay"
-
-
-@pytest.mark.parametrize("spec", ["", "none:", "none:x", "replay", "replay:", "Replay:x", "gpt"])
-def test_an_unknown_editor_is_refused(spec: str) -> None:
-    with pytest.raises(InputError, match=r"^there is no editor '.*': expected none or replay:FILE, as in replay:ex"):
-        editor_named(spec)

@@ -1,0 +1,110 @@
+"""What an editor is told about a study, and what becomes of its texts before they get a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from autoresearch.static_check import check_source
+
+from .briefing.lessons import due, finished_search_trials, lessons_prompt, scratchpad_of
+from .briefing.program import Program
+from .briefing.write import write_briefing
+from .duplicates import fingerprint
+from .editors.blocks import EditError
+from .editors.editor import Briefing, EditContext
+from .editors.paid import PaidModel
+from .editors.reply import FORMAT
+from .editors.scratchpad import noted
+from .measure import Bench
+from .planner import Plan
+from .records import Incumbent, Revision
+from .report.figures import bpb
+from .storage.ledger import Ledger
+
+
+class Desk:
+    """Furnishes an editor that reads.
+
+    Args:
+        ledger: The study's.
+        bench: This machine's side of it.
+        plan: How it is searched.
+        program: The human's instructions.
+        model: Who keeps the scratchpad of lessons; None where nobody does.
+        note: Is told what the user should know.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        bench: Bench,
+        plan: Plan,
+        program: Program,
+        model: PaidModel | None,
+        note: Callable[[str], None],
+    ) -> None:
+        self._ledger, self._bench, self._plan = ledger, bench, plan
+        self._program, self._model, self._note = program, model, note
+
+    def context(self, base: Revision, incumbent: Incumbent, used: frozenset[str]) -> EditContext:
+        """Everything that an editor of this incumbent is told.
+
+        Raises:
+            EditorUnavailableError, EditorSpentError: The lessons are due, and the model cannot be had.
+        """
+        kept = self._ledger.requests.latest_lessons()
+        lessons = "" if kept is None else kept.text
+        briefing = self._briefing(lessons)
+        if self._model is not None and due(self._ledger.history(), 0 if kept is None else kept.trials_seen):
+            briefing = self._briefing(self._refreshed(self._model, briefing, lessons))
+        return EditContext(base.source, base.sha256, used, briefing, partial(self.check, base, incumbent))
+
+    def check(self, base: Revision, incumbent: Incumbent, source: str) -> None:
+        """Raise where a whole new text is not worth a budget: in seconds, and before it gets one.
+
+        Raises:
+            EditError: It is, but for its looks, a text that the study has seen.
+            RevisionError: It does not keep the contract.
+            TrialError: It fails in a trial of two steps.
+        """
+        check_source(source)
+        self._refuse_duplicate(base, source)
+        self._bench.preflight.check(source, incumbent.values, base)
+
+    def _briefing(self, lessons: str) -> Briefing:
+        return write_briefing(
+            self._ledger,
+            self._bench.settings,
+            self._program,
+            self._bench.device,
+            answer_format=FORMAT,
+            lessons=lessons,
+            limits=self._bench.supervisor.limits,
+            min_delta=self._plan.min_delta,
+            max_gain=self._plan.max_gain,
+        )
+
+    def _refreshed(self, model: PaidModel, briefing: Briefing, lessons: str) -> str:
+        seen = finished_search_trials(self._ledger.history())
+        question = lessons_prompt(
+            self._ledger, self._bench.settings, lessons, min_delta=self._plan.min_delta, max_gain=self._plan.max_gain
+        )
+        answer = noted(model, briefing, question)
+        text = scratchpad_of(answer.text) or lessons  # a model that declines leaves them as they are
+        self._ledger.requests.add_lessons(text, seen, draft=answer.draft)
+        return text
+
+    def _refuse_duplicate(self, base: Revision, source: str) -> None:
+        new = fingerprint(source)
+        if new == fingerprint(base.source):
+            raise EditError("the edit changes nothing but comments or layout")
+        tried = {trial.revision: trial for trial in self._ledger.history()}
+        for revision in self._ledger.revisions():
+            trial = tried.get(revision.sha256)
+            if trial is not None and fingerprint(revision.source) == new:
+                came_to = trial.status if trial.val_bpb is None else f"{trial.status}, val_bpb {bpb(trial.val_bpb)}"
+                raise EditError(
+                    f"but for comments and layout the edit gives the text of trial {trial.number} "
+                    f"({revision.title}: {came_to}): propose another one"
+                )
