@@ -138,7 +138,10 @@ def show_beside(trial: Callable[[], TrialResult], check: Check, rounds: int, bud
     print(
         f"\n{'tokens a second':<24}{alone:>12.0f} by itself{beside:>12.0f} beside checks  ({beside / alone - 1:+.1%})"
     )
-    each = (1 - beside / alone) * budget / max(statistics.median(checks), 1e-9)
+    if not statistics.median(checks):
+        print("no check came to its end beside the trial: give it more --seconds")
+        return
+    each = (1 - beside / alone) * budget / statistics.median(checks)
     print(f"a check took {statistics.median(lasted):.1f} s there, and from the trial {each:.2f} s of its budget")
 
 
