@@ -3,7 +3,8 @@
 python benchmarks/preflight.py [--preset cpu] [--rounds 3] [--seconds 20]
 
 The first table is the check of the package's own train.py at a preset, in the sandbox that holds here: seconds on the clock,
-and seconds of one core (for the first one the imports of its process come on top, which each study pays once). The second is
+and (without the sandbox, whose processes nobody counts) seconds of one core. For the first one the imports of its process
+come on top, which each study pays once. The second is
 a trial of so many seconds on the best device here, by itself and with one check after another at its side, taking turns.
 """
 
@@ -63,7 +64,7 @@ def study_of(preset: Preset, dataset: Dataset) -> StudySettings:
 
 
 @contextmanager
-def checks_of(preset: Preset, study: Path, sandbox: Sandbox) -> Iterator[Check]:
+def checks_of(preset: Preset, study: Path, sandbox: Sandbox | None) -> Iterator[Check]:
     """The check, as a study has it."""
     source = written(study.parent, preset)
     values = {name: knob.default for name, knob in load(source).knobs.items()}
@@ -74,7 +75,7 @@ def checks_of(preset: Preset, study: Path, sandbox: Sandbox) -> Iterator[Check]:
         yield lambda: preflight.check(source.read_text(encoding="utf-8"), values)
 
 
-def cost(preset: Preset, study: Path, sandbox: Sandbox, checks: int) -> tuple[list[float], float]:
+def cost(preset: Preset, study: Path, sandbox: Sandbox | None, checks: int) -> tuple[list[float], float]:
     """The seconds of each of some checks, and those of a core that their processes took together."""
     before, seconds = resource.getrusage(resource.RUSAGE_CHILDREN), []
     with checks_of(preset, study, sandbox) as check:
@@ -137,7 +138,10 @@ def show_beside(trial: Callable[[], TrialResult], check: Check, rounds: int, bud
     print(
         f"\n{'tokens a second':<24}{alone:>12.0f} by itself{beside:>12.0f} beside checks  ({beside / alone - 1:+.1%})"
     )
-    each = (1 - beside / alone) * budget / max(statistics.median(checks), 1e-9)
+    if not statistics.median(checks):
+        print("no check came to its end beside the trial: give it more --seconds")
+        return
+    each = (1 - beside / alone) * budget / statistics.median(checks)
     print(f"a check took {statistics.median(lasted):.1f} s there, and from the trial {each:.2f} s of its budget")
 
 
@@ -152,14 +156,12 @@ def main() -> None:
         study = Path(name) / "study"
         rung = choose(study.parent, detect().kind, clean_environment).rung
         sandbox = Sandbox.for_study(rung, study, devices=detect().kind == "cuda", hidden=[])
-        [first], core_of_one = cost(preset, study, sandbox, 1)
-        seconds, core = cost(preset, study, sandbox, 1 + asked.rounds)
+        seconds, _ = cost(preset, study, sandbox, 1 + asked.rounds)
+        (_, core_of_one), (_, core_of_two) = (cost(preset, study, None, checks) for checks in (1, 2))
         print(f"preset {preset.name}, sandbox {rung.name}, {detect()}")
         print(f"{'':<24}{'seconds':>12}{'of a core':>12}")
-        print(f"{'the first check':<24}{statistics.median([first, seconds[0]]):>12.1f}{core_of_one:>12.1f}")
-        print(
-            f"{'each further one':<24}{statistics.median(seconds[1:]):>12.1f}{(core - core_of_one) / asked.rounds:>12.1f}"
-        )
+        print(f"{'the first check':<24}{seconds[0]:>12.1f}{core_of_one:>12.1f}")
+        print(f"{'each further one':<24}{statistics.median(seconds[1:]):>12.1f}{core_of_two - core_of_one:>12.1f}")
         supervisor = open_until_then.enter_context(Supervisor(study / "cache", sandbox=sandbox))
         check = open_until_then.enter_context(checks_of(preset, study, sandbox))
         given = trial_of(study.parent, asked.seconds)
