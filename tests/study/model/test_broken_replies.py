@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
-from autoresearch.study.model.errors import ModelMisused, ModelUnavailable
-from autoresearch.study.model.script import Turn, garbage
+from autoresearch.study.model.errors import ModelError, ModelMisused, ModelUnavailable
+from autoresearch.study.model.script import Turn, error, garbage, overloaded
 from autoresearch.study.model.usage import Usage
 
 from .conftest import GOOD, QUESTION, SYSTEM, failure
 
 if TYPE_CHECKING:
+    from autoresearch.study.model.server import Asked
+
     from .conftest import Line
 
 
@@ -130,3 +133,75 @@ def test_pieces_of_a_line_and_unknown_events_are_put_together(line: Line) -> Non
     )
     answer = line.client(line.server(garbage(stream)).url).ask(SYSTEM, QUESTION)
     assert (answer.text, answer.usage) == ("ab\u2028c", Usage(1, 2))
+
+
+@pytest.mark.parametrize("turn", [Turn(text="late", is_held=True), Turn(text="x" * 4_000, held_after=4)])
+def test_closing_breaks_off_what_another_thread_waits_for(line: Line, turn: Turn) -> None:
+    arrived = threading.Event()
+
+    def play(asked: Asked) -> Turn:
+        arrived.set()
+        return turn
+
+    server = line.server(play, GOOD)
+    client = line.client(server.url, silence=300.0)
+    failures: list[ModelError] = []
+
+    def ask() -> None:
+        try:
+            client.ask(SYSTEM, QUESTION)
+        except ModelError as broken:
+            failures.append(broken)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert arrived.wait(60)
+    client.close()
+    asking.join(60)
+    assert not asking.is_alive()
+    [broken] = failures
+    assert isinstance(broken, ModelUnavailable)
+    assert broken.may_cost
+
+
+def test_a_client_that_is_closed_sends_nothing(line: Line) -> None:
+    server = line.server(GOOD)
+    client = line.client(server.url)
+    client.close()
+    with pytest.raises(ModelUnavailable, match="is not asked any more"):
+        client.ask(SYSTEM, QUESTION)
+    assert server.requests == []
+    assert line.pauses == []
+
+
+def test_a_wait_between_tries_is_the_last_when_the_client_is_closed(line: Line) -> None:
+    server = line.server(overloaded(), GOOD)
+    client = line.client(server.url, sleep=lambda seconds: client.close())
+    with pytest.raises(ModelUnavailable, match="is not asked any more") as caught:
+        client.ask(SYSTEM, QUESTION)
+    assert not caught.value.may_cost
+    assert len(server.requests) == 1
+
+
+def test_closing_ends_a_wait_between_tries(line: Line) -> None:
+    server = line.server(error(429, "rate_limit_error", "later", retry_after="100"), GOOD)
+    waiting = threading.Event()
+    client = line.client(server.url, sleep=None, on_retry=lambda _: waiting.set())
+    failures: list[ModelError] = []
+
+    def ask() -> None:
+        try:
+            client.ask(SYSTEM, QUESTION)
+        except ModelError as broken:
+            failures.append(broken)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert waiting.wait(60)
+    client.close()
+    asking.join(60)
+    assert not asking.is_alive()
+    assert [str(broken).partition(" ")[2] for broken in failures] == [
+        "is not asked any more: the worker is about to end"
+    ]
+    assert len(server.requests) == 1
