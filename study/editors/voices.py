@@ -48,7 +48,7 @@ def live(
     worker: str,
     *,
     note: Callable[[str], None],
-    sleep: Callable[[float], None],
+    sleep: Callable[[float], object] | None = None,
 ) -> Iterator[PaidModel]:
     """The model behind the API, with the key that the environment holds.
 

@@ -8,6 +8,7 @@ whatever may cost money goes back to the caller, who has to reserve the money an
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -43,7 +44,7 @@ class Client:
         silence: Seconds without a byte after which the connection is given up.
         longest: Seconds that a whole reply may take.
         patience: Seconds that may be spent waiting between tries.
-        sleep: Waits for so many seconds; may raise to end the request.
+        sleep: Waits for so many seconds; by default until the client is closed, if that is sooner.
         now: A clock, in seconds.
         on_retry: Is told why a request is tried again.
         recorder: Writes down what the server says.
@@ -59,14 +60,15 @@ class Client:
         silence: float = _SILENCE,
         longest: float = _LONGEST,
         patience: float = _PATIENCE,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         now: Callable[[], float] = time.monotonic,
         on_retry: Callable[[str], None] = lambda _: None,
         recorder: Recorder | None = None,
     ) -> None:
         self.model, self.effort, self.max_tokens = model, effort, max_tokens
         self._wire = Wire(access, silence, longest, now, recorder)
-        self._patience, self._sleep, self._on_retry = patience, sleep, on_retry
+        self._closed = threading.Event()
+        self._patience, self._sleep, self._on_retry = patience, sleep or self._closed.wait, on_retry
 
     def __repr__(self) -> str:
         return f"Client({self.model!r}, {self.host!r})"
@@ -103,8 +105,9 @@ class Client:
         return sum(len(text.encode()) for text in texts) + _BETWEEN * (len(texts) + 1)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Break off the request that another thread may have under way, send no other, and give the connections back."""
         self._wire.close()
+        self._closed.set()
 
     def _body(self, system: Sequence[Part], messages: Sequence[Message]) -> dict[str, Any]:
         said = {"model": self.model, "messages": [message.as_json() for message in messages]}

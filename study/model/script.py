@@ -28,7 +28,8 @@ class Turn:
     body: bytes | None = None  # sent as it is, in place of a message
     cut_after: int | None = None  # events after which the connection ends
     is_silent: bool = False
-    is_held: bool = False
+    is_held: bool = False  # until the server is told to `release` it
+    held_after: int | None = None  # ... or what comes after so many events
 
 
 def error(status: int, kind: str, message: str, **headers: str) -> Turn:
@@ -70,7 +71,8 @@ class Script:
         if asked.path == COUNT_TOKENS and self._count is None:
             return _whole({"input_tokens": tokens_of(asked.body)})
         turn = self._count if asked.path == COUNT_TOKENS and self._count else self._next(asked)
-        return replace(_played(turn, asked, self._played), is_silent=turn.is_silent, is_held=turn.is_held)
+        played = _played(turn, asked, self._played)
+        return replace(played, is_silent=turn.is_silent, is_held=turn.is_held, held_after=turn.held_after)
 
     def _next(self, asked: Asked) -> Turn:
         turn = next(self._turns, None)

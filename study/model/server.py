@@ -37,6 +37,7 @@ class Played:
     is_cut: bool = False  # the connection ends after the chunks, before the response has
     is_silent: bool = False  # ... without a response at all
     is_held: bool = False  # nothing is sent until `release`
+    held_after: int | None = None  # ... or nothing more after so many chunks
 
 
 class ModelServer:
@@ -134,7 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**played.headers, "transfer-encoding": "chunked", "connection": "close"}.items():
             self.send_header(name, value)
         self.end_headers()
-        for chunk in filter(None, played.chunks):
+        for number, chunk in enumerate(filter(None, played.chunks)):
+            if number == played.held_after:
+                self.server.released.wait()
             self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
             self.wfile.flush()
         if not played.is_cut:

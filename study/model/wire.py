@@ -5,19 +5,21 @@ What leaves this file are our own errors, which hold neither the key nor a reque
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
 from .access import Access
 from .cassette import Exchange, Recorder
-from .errors import ModelMisused
-from .failures import BrokenReplyError, PassingError, of_status
+from .errors import ModelMisused, ModelUnavailable
+from .failures import ASK_AGAIN, BrokenReplyError, PassingError, of_status
 from .messages import MESSAGES
 
 if TYPE_CHECKING:
     import anthropic
+    import httpx2
 
     Response = anthropic.APIResponse[Any]
 
@@ -48,6 +50,8 @@ class Wire:
         self._access, self._recorder = access, recorder
         self._silence, self._longest, self._now = silence, longest, now
         self._sdk: anthropic.Anthropic | None = None
+        self._connections: list[socket.socket] = []
+        self._is_closed = False
 
     def exchange(self, path: str, body: Mapping[str, Any], read: Read) -> None:
         """Send a request and have its response read while it comes.
@@ -60,6 +64,8 @@ class Wire:
         import anthropic
         import httpx2
 
+        if self._is_closed:
+            raise ModelUnavailable(f"{self.host} is not asked any more: the worker is about to end", ASK_AGAIN)
         record, was_heard = Exchange.of(path, body), True
         try:
             with self._send(path, body) as response:
@@ -89,10 +95,12 @@ class Wire:
         return self._access.hide(text)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Break off the request that another thread may have under way, send no other, and give the connections back."""
+        self._is_closed = True
+        for connection in self._connections:
+            _shut(connection)
         if self._sdk is not None:
             self._sdk.close()
-            self._sdk = None
 
     def _send(self, path: str, body: Mapping[str, Any]) -> AbstractContextManager[Response]:
         messages = self._client().messages.with_streaming_response
@@ -110,10 +118,12 @@ class Wire:
             access = self._access
             timeout = anthropic.Timeout(self._silence, connect=min(self._silence, _CONNECTING))
             # No redirects: one to another host would take the key there.
+            options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False}
+            options["event_hooks"] = {"request": [self._watch_connections]}
             http_client = (
-                httpx2.Client(timeout=timeout, follow_redirects=False, trust_env=False)  # no proxy leads to ourselves
+                httpx2.Client(**options, trust_env=False)  # no proxy leads to this machine itself
                 if access.is_local
-                else anthropic.DefaultHttpxClient(timeout=timeout, follow_redirects=False)
+                else anthropic.DefaultHttpxClient(**options)
             )
             self._sdk = anthropic.Anthropic(
                 api_key=access.api_key or ("none" if access.auth_token is None else None),
@@ -124,6 +134,18 @@ class Wire:
                 http_client=http_client,
             )
         return self._sdk
+
+    def _watch_connections(self, request: httpx2.Request) -> None:
+        """Have each connection kept where `close` finds it: to close what another thread reads from does not wake it."""
+
+        def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+                connection = info["return_value"].get_extra_info("socket")
+                self._connections = [*(known for known in self._connections if known.fileno() >= 0), connection]
+                if self._is_closed:
+                    _shut(connection)
+
+        request.extensions = {**request.extensions, "trace": trace}
 
     def _watched(self, record: Exchange, chunks: Iterable[bytes]) -> Iterator[bytes]:
         end = self._now() + self._longest
@@ -149,6 +171,12 @@ class Wire:
                     f"{self.host} cannot be asked ({self.hidden(str(error))}); check ANTHROPIC_BASE_URL"
                 )
         return BrokenReplyError(f"the connection to {self.host} was lost ({type(error).__name__})")
+
+
+def _shut(connection: socket.socket) -> None:
+    """Wake whoever waits for a connection."""
+    with suppress(OSError):  # it is closed already
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _plain(headers: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -10,10 +11,15 @@ import pytest
 
 from autoresearch.study.model.access import Access
 from autoresearch.study.model.client import Client
+from autoresearch.study.model.errors import ModelError
+from autoresearch.study.model.messages import Part, user
 from autoresearch.study.model.script import Script, Turn
 from autoresearch.study.model.server import Asked, ModelServer, Played
 
 KEY = "sk-ant-a-key-that-nobody-may-see"
+SYSTEM = [Part("You improve train.py.", cached=True)]
+QUESTION = [user(Part("the source", cached=True), "what was tried")]
+GOOD = Turn(text="TITLE: wider\n" + "é" * 1_000, usage={"input_tokens": 12, "output_tokens": 340})
 
 
 class Line:
@@ -41,3 +47,13 @@ class Line:
 def line() -> Iterator[Line]:
     with ExitStack() as stack:
         yield Line(stack)
+
+
+def failure(line: Line, *turns: Turn, **options: object) -> ModelError:
+    with pytest.raises(ModelError) as caught:
+        line.client(line.server(*turns).url, **options).ask(SYSTEM, QUESTION)
+    shown = str(caught.value)
+    assert shown.isprintable()
+    assert len(shown) < 500
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+    return caught.value

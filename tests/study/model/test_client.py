@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-import socket
-import traceback
-from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from autoresearch.study.model.access import Access
 from autoresearch.study.model.client import Client
-from autoresearch.study.model.errors import ModelError, ModelMisused, ModelRefused, ModelUnavailable
-from autoresearch.study.model.messages import COUNT_TOKENS, Answer, Part, assistant, user
-from autoresearch.study.model.script import Turn, error, garbage, overloaded, refusal
+from autoresearch.study.model.errors import ModelMisused, ModelRefused, ModelUnavailable
+from autoresearch.study.model.messages import COUNT_TOKENS, Answer, assistant, user
+from autoresearch.study.model.script import Turn, error, overloaded, refusal
 from autoresearch.study.model.usage import Usage
+
+from .conftest import GOOD, KEY, QUESTION, SYSTEM, failure
 
 if TYPE_CHECKING:
     from .conftest import Line
-
-KEY = "sk-ant-a-key-that-nobody-may-see"
-SYSTEM = [Part("You improve train.py.", cached=True)]
-QUESTION = [user(Part("the source", cached=True), "what was tried")]
-GOOD = Turn(text="TITLE: wider\n" + "é" * 1_000, usage={"input_tokens": 12, "output_tokens": 340})
-
-
-def failure(line: Line, *turns: Turn, **options: object) -> ModelError:
-    with pytest.raises(ModelError) as caught:
-        line.client(line.server(*turns).url, **options).ask(SYSTEM, QUESTION)
-    shown = str(caught.value)
-    assert shown.isprintable()
-    assert len(shown) < 500
-    assert KEY not in "".join(traceback.format_exception(caught.value))
-    return caught.value
 
 
 def test_a_streamed_reply_arrives_whole_with_its_usage(line: Line) -> None:
@@ -206,119 +189,6 @@ def test_a_redirect_is_not_followed_with_the_key(line: Line) -> None:
     assert isinstance(misused, ModelMisused)
     assert "redirects" in str(misused)
     assert elsewhere.requests == []
-
-
-def test_silence_ends_the_request_which_may_cost_and_is_not_repeated(line: Line) -> None:
-    server = line.server(Turn(text="late", is_held=True), GOOD)
-    with pytest.raises(ModelUnavailable, match=r"no word from 127.0.0.1:\d+ for 0.2 s") as caught:
-        line.client(server.url, silence=0.2).ask(SYSTEM, QUESTION)
-    assert (caught.value.may_cost, caught.value.retry_after) == (True, 300)
-    assert len(server.requests) == 1
-
-
-def test_a_reply_that_does_not_end_is_given_up(line: Line) -> None:
-    ticks = count(step=10)
-    endless = Turn(text="word " * 2_000)
-    unavailable = failure(line, endless, longest=25.0, now=lambda: float(next(ticks)))
-    assert isinstance(unavailable, ModelUnavailable)
-    assert "took longer than 25 s" in str(unavailable)
-    assert unavailable.may_cost
-
-
-def test_a_refused_connection_costs_nothing_and_is_tried_again(line: Line) -> None:
-    with socket.socket() as unused:  # bound and not listening: nobody else gets the port
-        unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(ModelUnavailable, match=r"no connection to 127.0.0.1:\d+ .*\(6 tries in 62 s\)") as caught:
-            line.client(url).ask(SYSTEM, QUESTION)
-    assert not caught.value.may_cost
-
-
-def test_a_connection_that_drops_without_a_word_may_cost(line: Line) -> None:
-    server = line.server(Turn(is_silent=True), GOOD)
-    with pytest.raises(ModelUnavailable, match=r"the connection to 127.0.0.1:\d+ was lost") as caught:
-        line.client(server.url).ask(SYSTEM, QUESTION)
-    assert caught.value.may_cost
-    assert len(server.requests) == 1
-
-
-def test_a_stream_that_breaks_reports_the_usage_it_began_with(line: Line) -> None:
-    cut = Turn(text="x" * 5_000, cut_after=6, usage={"input_tokens": 1_234, "output_tokens": 999})
-    unavailable = failure(line, cut)
-    assert isinstance(unavailable, ModelUnavailable)
-    assert unavailable.usage == Usage(input_tokens=1_234, output_tokens=1)
-    assert unavailable.may_cost
-
-
-def test_a_stream_that_ends_early_but_politely_is_cut_all_the_same(line: Line) -> None:
-    events = b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":5}}}\n\n'
-    unavailable = failure(line, garbage(events))
-    assert "broke off before its end" in str(unavailable)
-    assert unavailable.usage == Usage(input_tokens=5)
-
-
-@pytest.mark.parametrize("begun", [False, True])
-def test_an_overload_in_a_stream_is_repeated_only_before_the_reply_has_begun(line: Line, begun: bool) -> None:
-    start = 'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":5}}}\n\n'
-    fault = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-    stream = (start if begun else "") + f"event: error\ndata: {json.dumps(fault)}\n\n"
-    client = line.client(line.server(garbage(stream.encode()), GOOD).url)
-    if begun:
-        with pytest.raises(ModelUnavailable, match="overloaded_error: Overloaded") as caught:
-            client.ask(SYSTEM, QUESTION)
-        assert (caught.value.usage, caught.value.may_cost) == (Usage(input_tokens=5), True)
-    else:
-        assert client.ask(SYSTEM, QUESTION).text == GOOD.text
-        assert line.pauses == [2]
-
-
-def test_an_error_in_a_stream_that_will_not_pass_is_permanent(line: Line) -> None:
-    fault = b'event: error\ndata: {"type":"error","error":{"type":"invalid_request_error","message":"no"}}\n\n'
-    assert isinstance(failure(line, garbage(fault)), ModelMisused)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"<html>It works!</html>\n\n",
-        b"data: {not json\n\n",
-        b"data: [1, 2]\n\n",
-        b"data: \xff\xfe\n\n",
-        b'data: {"type":"message_start"}\n\n',
-        b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"x"}}\n\n',
-        b'data: {"type":"content_block_start","index":"a","content_block":{"type":"text","text":""}}\n\n',
-        b'data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":7}}\n\n',
-        b"data: " + b"[" * 100_000 + b"\n\n",
-        b"",
-    ],
-)
-def test_garbage_is_no_reply_and_may_cost(line: Line, body: bytes) -> None:
-    unavailable = failure(line, garbage(body), GOOD)
-    assert isinstance(unavailable, ModelUnavailable)
-    assert unavailable.may_cost
-    assert line.pauses == []
-
-
-@pytest.mark.parametrize("body", [b"", b"null", b"{", b'{"type":"completion"}', b'{"content":[{"type":"text"}]}'])
-def test_garbage_in_json_is_no_reply_either(line: Line, body: bytes) -> None:
-    assert isinstance(failure(line, garbage(body, "application/json")), ModelUnavailable)
-
-
-def test_pieces_of_a_line_and_unknown_events_are_put_together(line: Line) -> None:
-    stream = (
-        b": a comment\r\n\r\n"
-        b'data: {"type":"message_start","message":{"usage":{"input_tokens":1,"output_tokens":1}}}\r\n\r\n'
-        b'event: novelty\r\ndata: {"type":"novelty"}\r\n\r\n'
-        b'data: {"type":"content_block_start","index":0,"content_block":{"type":"hologram"}}\r\n\r\n'
-        b'data: {"type":"content_block_delta","index":0,"delta":{"type":"hologram_delta","text":"no"}}\r\n\r\n'
-        b'data: {"type":"content_block_start","index":1,"content_block":{"type":"text","text":"a"}}\r\n\r\n'
-        b'data: {"type":"content_block_delta","index":1,\r\n'
-        b'data: "delta":{"type":"text_delta","text":"b\\u2028c"}}\r\n\r\n'
-        b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}\r\n\r\n'
-        b"data: [DONE]\r\n\r\n"
-    )
-    answer = line.client(line.server(garbage(stream)).url).ask(SYSTEM, QUESTION)
-    assert (answer.text, answer.usage) == ("ab\u2028c", Usage(1, 2))
 
 
 def test_the_key_is_hidden_where_a_server_repeats_it(line: Line) -> None:
