@@ -80,6 +80,8 @@ def open_bench(
                 make_supervisor(folders.cache, rehearse=False, compiles=False, background=True)
             )
         )
+        if request.asked.is_slow:
+            checker()  # here, since a sandbox dies with the thread that has started it, and drafts have threads of their own
         dataset = dataset_of(settings, report)
         preflight = Preflight(checker, dataset, settings, folders.root)
         yield Bench(settings, dataset, device, supervisor, folders, preflight)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +36,11 @@ class Asked:
     def name(self) -> str:
         """The editor without what follows the colon."""
         return self.spec.partition(":")[0]
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether an edit takes longer than a trial should wait for."""
+        return self.name in ("anthropic", "cassette", "command")
 
     def check(self) -> None:
         """Raise an InputError that names the flag at fault; nothing is asked or started."""
@@ -110,7 +114,7 @@ def opened(
             with closing(CommandEditor(argument, program.text, asked.command_seconds)) as command:
                 yield Opened(command)
         case "anthropic":
-            with live(asked.voice, os.environ, book, worker, note=note, sleep=time.sleep) as model:
+            with live(asked.voice, os.environ, book, worker, note=note) as model:
                 yield Opened(AnthropicEditor(model), model)
         case "cassette":
             with recorded(Path(argument), asked.voice, book, worker, note=note) as model:

@@ -110,8 +110,6 @@ def test_whatever_the_model_answers_ends_in_the_right_state_and_the_ledger_adds_
         Turn("x" * 200_000),
         Turn(beta("0.85", "after a flood")),
         garbage(),
-        Turn(beta("0.84", "after garbage")),
-        error(401, "authentication_error", "invalid x-api-key"),
     ]
     log: list[str] = []
     plan = ["--edit-ratio", "1", "--baseline-repeats", "2", "--confirm", "0", "--min-delta", "10", "--price", "4/20"]
@@ -120,7 +118,7 @@ def test_whatever_the_model_answers_ends_in_the_right_state_and_the_ledger_adds_
         seen = environments_below(process)
         assert seen
         assert not [one for one in seen if KEY in "".join(one.values())]
-        read_until(process, "no more edits", log)
+        read_until(process, "no edits for now", log)
         read_until(process, "sample    starts", log)  # what was queued before has had its trial
         process.send_signal(signal.SIGINT)
         out, rest = process.communicate(timeout=60)
@@ -138,7 +136,6 @@ def test_whatever_the_model_answers_ends_in_the_right_state_and_the_ledger_adds_
         "silence, then words",
         "after an overload",
         "after a flood",
-        "after garbage",
     }
     assert {title for title, trial in edits.items() if trial.val_bpb is not None} == good, "".join(log)
     failed = {title: trial for title, trial in edits.items() if title not in good}
