@@ -113,7 +113,7 @@ class Planner:
         Args:
             last_call: Whether to do without an edit that is still on its way.
         """
-        incumbent = self._incumbent_to_build_on()
+        incumbent = self.incumbent_to_build_on()
         if incumbent is None or self._waiting():
             return
         if self._drafting is None or last_call:
@@ -159,7 +159,7 @@ class Planner:
         ready = self._ledger.ready(version)
         return [(identity, proposal) for identity, proposal in ready if proposal.kind is not Kind.CONFIRM]
 
-    def _incumbent_to_build_on(self) -> Incumbent | None:
+    def incumbent_to_build_on(self) -> Incumbent | None:
         """None while baseline runs are still wanted."""
         baselines = [trial for trial in self._ledger.history() if trial.kind is Kind.BASELINE]
         failed = [trial for trial in baselines if trial.status in _FAILED]
@@ -174,7 +174,7 @@ class Planner:
         return self._ledger.incumbent() if measured >= self._plan.baseline_repeats else None
 
     def _add_one(self) -> None:
-        incumbent = self._incumbent_to_build_on()
+        incumbent = self.incumbent_to_build_on()
         if incumbent is None:
             self._add_baseline()
             return
@@ -188,6 +188,10 @@ class Planner:
                 self._edits.add(edit, incumbent)
                 return
         self._add_sample(history, incumbent)
+
+    def add_edit(self, edit: Edit, incumbent: Incumbent) -> None:
+        """Propose an edit of the incumbent that came from elsewhere."""
+        self._edits.add(edit, incumbent)
 
     def _wants_edit(self, history: Sequence[TrialRecord]) -> bool:
         available = self._editor is not None and not (self._drafting is not None and self._drafting.is_over)

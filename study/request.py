@@ -45,6 +45,12 @@ class Request:
 
     def check(self) -> None:
         """Raise an InputError that names the flag at fault."""
+        self.check_numbers()
+        self.asked.check()
+        read_program(self.asked.program)
+
+    def check_numbers(self) -> None:
+        """The same for the flags that do not concern the editor."""
         if self.hours is not None and not 0 < self.hours < math.inf:
             raise InputError(f"--hours is {self.hours}: expected a number over 0")
         for name, value, least in (
@@ -65,8 +71,6 @@ class Request:
             raise InputError(f"--edit-ratio is {self.edit_ratio}: expected a share from 0 to 1")
         if self.edit_ratio is not None and self.policy == "stagnation":
             raise InputError("--edit-ratio belongs to --policy ratio: leave one of the two out")
-        self.asked.check()
-        read_program(self.asked.program)
 
     @property
     def asked(self) -> Asked:

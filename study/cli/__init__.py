@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import signal
 import sys
 import traceback
@@ -45,8 +46,9 @@ class LazyGroup(click.Group):
         if cmd_name not in self._lines_of_help:
             return None
         with _ctrl_c_held_back():
-            module = importlib.import_module(f"{self._package}.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+            name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+            module = importlib.import_module(f"{self._package}.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -9,6 +9,7 @@ from autoresearch.study.cli import LazyGroup
 COMMANDS = {
     "create": "Make a study and print its name.",
     "optimize": "Run trials until the time or the number of them is spent.",
+    "try": "Try a train.py of your own: one trial, recorded like any other.",
     "status": "Say where the study stands.",
     "trials": "List the trials.",
     "best": "Show the incumbent; --write makes a complete train.py of it.",

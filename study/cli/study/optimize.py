@@ -33,7 +33,7 @@ from .workers import check_workers, end_with_parent, run_workers
 
 # A sample stops where three quarters of those before it, at the same point of the budget, were better. The first ones
 # are left alone: a percentile of a few says little.
-_PRUNER = optuna.pruners.PercentilePruner(75.0, n_startup_trials=8, n_warmup_steps=50)
+PRUNER = optuna.pruners.PercentilePruner(75.0, n_startup_trials=8, n_warmup_steps=50)
 
 
 @click.command()
@@ -135,7 +135,7 @@ def optimize(storage: str, study_name: str | None, join: str | None, worker: int
 
 def _work(ledger: Ledger, request: Request, run: str, interrupts: Interrupts, watch: Watch) -> int:
     """Be one worker; the exit code."""
-    ledger.study.optuna.pruner = _PRUNER
+    ledger.study.optuna.pruner = PRUNER
     try:
         with progress_on_stderr() as bars, open_bench(ledger, request, watch, bars) as bench:
             work(ledger, bench, request, run, interrupts, watch)

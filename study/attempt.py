@@ -1,0 +1,94 @@
+"""One edit by hand: a whole `train.py` that somebody has written becomes a trial of the study, like any other."""
+
+from __future__ import annotations
+
+from autoresearch.errors import StudyError
+
+from .briefing.program import read_program
+from .desk import Desk
+from .editors.blocks import between
+from .edits import sha256_of
+from .heartbeat import Heartbeat
+from .interrupts import Interrupts
+from .measure import Bench
+from .planner import Planner
+from .records import Edit, Incumbent, TrialRecord
+from .request import Request
+from .schedule import Schedule
+from .storage.ledger import Ledger
+from .watch import Watch
+from .worker import Worker
+
+NAME = "try"  # begins the key of such an edit
+
+
+def attempt(
+    ledger: Ledger,
+    bench: Bench,
+    request: Request,
+    text: str,
+    title: str,
+    hypothesis: str,
+    interrupts: Interrupts,
+    watch: Watch,
+) -> TrialRecord:
+    """Try a text on the incumbent's values, after the baseline if that has not been measured yet.
+
+    Args:
+        ledger: The study's.
+        bench: This machine's side of it.
+        request: How it is searched.
+        text: A whole `train.py`.
+        title: What is different, in one line.
+        hypothesis: Why it should help.
+        interrupts: Ctrl-C and SIGTERM.
+        watch: Is told what happens.
+
+    Raises:
+        EditError, RevisionError, TrialError: The text is not worth a budget; nothing is recorded.
+        StudyError: It was tried before, or another worker has taken it.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; a trial in flight was dropped and recorded as interrupted.
+    """
+    run = ledger.start_run({"try": title}, None, None)
+    plan = request.plan(None)
+    desk = Desk(ledger, bench, plan, read_program(), None, watch.note)
+    planner = Planner(ledger, bench.settings, plan, bench.preflight.knobs, watch.note)
+    schedule = Schedule(bench.settings, None, None, confirm=0, workers=1, clock=ledger.now)
+    with Heartbeat(ledger, run, watch.note) as lease:
+        worker = Worker(ledger, bench, planner, run, lease, interrupts, watch)
+        try:
+            worker.reconcile()
+            incumbent = _after_baseline(planner, worker, schedule)
+            base = ledger.revision(incumbent.revision)
+            desk.check(base, incumbent, text)
+            edit = Edit(f"{NAME}:{sha256_of(text)[:16]}", title, hypothesis, between(base.source, text))
+            trial = _run(ledger, planner, worker, schedule, edit, incumbent)
+        finally:
+            worker.close()
+    ledger.end_run(run)
+    return trial
+
+
+def _after_baseline(planner: Planner, worker: Worker, schedule: Schedule) -> Incumbent:
+    while (incumbent := planner.incumbent_to_build_on()) is None:
+        worker.claim_and_run(*planner.next(), schedule)
+        worker.reconcile()
+    return incumbent
+
+
+def _run(
+    ledger: Ledger, planner: Planner, worker: Worker, schedule: Schedule, edit: Edit, incumbent: Incumbent
+) -> TrialRecord:
+    before = [trial.number for trial in ledger.history() if trial.key == edit.key]
+    if before:
+        raise StudyError(f"this text is trial {before[-1]} of the study: see `study show {before[-1]}`")
+    planner.add_edit(edit, incumbent)
+    waiting = [
+        (identity, proposal) for identity, proposal in ledger.ready(incumbent.version) if proposal.key == edit.key
+    ]
+    for identity, proposal in waiting:
+        worker.claim_and_run(identity, proposal, schedule)
+    ours = [trial for trial in ledger.history() if trial.key == edit.key]
+    if not ours:
+        raise StudyError("another worker has taken the edit, or promoted another one meanwhile: see `study trials`")
+    return ours[-1]
