@@ -16,8 +16,8 @@ from optuna.distributions import IntDistribution as Int
 
 from autoresearch.device import Device
 from autoresearch.errors import InputError, RevisionError
-from autoresearch.knobs import KnobValue, knobs_of
-from autoresearch.revision import preset_of, with_defaults
+from autoresearch.knobs import KnobValue
+from autoresearch.revision import package_knobs, preset_of, with_defaults
 
 FULL_BUDGET_SECONDS = 300.0
 CPU_BUDGET_SECONDS = 60.0
@@ -144,9 +144,7 @@ def retarget(source: str, preset: Preset) -> str:
         return source
     if written_for not in PRESETS:
         raise RevisionError(f"PRESET is {written_for!r}: expected one of {', '.join(PRESETS)}")
-    from autoresearch.train import Hyperparameters  # imports torch's compiler: only who needs it should wait for it
-
-    package = {name: (knob.default, knob.distribution) for name, knob in knobs_of(Hyperparameters).items()}
+    package = {name: (knob.default, knob.distribution) for name, knob in package_knobs().items()}
     knobs = {name: package[name] for name in PRESETS[written_for].knobs} | dict(preset.knobs)
     defaults = {name: default for name, (default, _) in knobs.items()}
     ranges = {name: distribution for name, (_, distribution) in knobs.items()}

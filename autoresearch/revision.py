@@ -30,6 +30,7 @@ from autoresearch.errors import AutoresearchError, OutOfMemory, RevisionError
 from autoresearch.knobs import Knob, KnobValue, knobs_of
 
 _MODULE_NAME = "autoresearch_candidate"  # one revision is loaded in a process
+_KNOBS_MODULE_NAME = "autoresearch_knobs"
 BATCH_KNOBS = ("device_batch_size", "total_batch_size")  # the harness makes the batches, so it must know them
 
 
@@ -46,6 +47,28 @@ class Revision:
 def package_source() -> str:
     """The text of the package's own `train.py`, revision 0 of every study."""
     return (resources.files("autoresearch") / "train.py").read_text(encoding="utf-8")
+
+
+def package_knobs(source: str | None = None) -> dict[str, Knob]:
+    """The knobs of the package's own `train.py`, without what takes seconds to import: Lightning and torch's compiler.
+
+    Of the text only the class `Hyperparameters` is run, and the imports that it stands on.
+
+    Args:
+        source: The text with other defaults and ranges; None: as it is.
+    """
+    tree = _parse(package_source() if source is None else source)
+    stands_on = ("dataclasses", "typing", "optuna.distributions")
+    tree.body = [
+        node
+        for node in tree.body
+        if (isinstance(node, ast.ImportFrom) and node.module in stands_on)
+        or (isinstance(node, ast.ClassDef) and node.name == "Hyperparameters")
+    ]
+    module = types.ModuleType(_KNOBS_MODULE_NAME)
+    sys.modules[_KNOBS_MODULE_NAME] = module
+    exec(compile(tree, "train.py", "exec"), module.__dict__)  # noqa: S102
+    return knobs_of(module.Hyperparameters)
 
 
 def read_source(path: Path) -> str:

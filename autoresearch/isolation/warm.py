@@ -126,6 +126,7 @@ class _Warm:
                         self._look_after_child()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             self._sweep()
+            os._exit(0)  # to take apart all that was imported would take seconds
 
     def _obey(self, message: dict[str, Any]) -> None:
         if message["do"] == "start":

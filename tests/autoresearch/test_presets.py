@@ -101,3 +101,19 @@ def test_a_file_for_this_machine_or_for_none_stays_as_it_is() -> None:
 def test_a_file_for_an_unknown_machine_is_refused() -> None:
     with pytest.raises(RevisionError, match="PRESET is 'cqu': expected one of full"):
         retarget(package_source().replace('PRESET = "full"', 'PRESET = "cqu"'), PRESETS["cpu"])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_package_s_knobs_are_read_without_importing_the_file_and_are_the_same(name: str, tmp_path: Path) -> None:
+    text = retarget(package_source(), PRESETS[name])
+    path = tmp_path / "train.py"
+    path.write_text(text, encoding="utf-8")
+    assert package_knobs(text) == load(path).knobs
+
+
+def test_to_read_them_takes_neither_lightning_nor_the_compiler() -> None:
+    code = (
+        "import sys\nfrom autoresearch.revision import package_knobs\npackage_knobs()\n"
+        "assert not {'lightning', 'torch._inductor.compile_fx'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -16,7 +16,7 @@ from autoresearch.data.dataset import Dataset
 from autoresearch.device import Device, detect
 from autoresearch.errors import InputError, StudyError
 from autoresearch.presets import PRESETS, Preset, preset_for, preset_named
-from autoresearch.revision import load, read_source
+from autoresearch.revision import load, package_knobs, read_source
 from autoresearch.static_check import check_source
 from autoresearch.study.admission import machine_name
 from autoresearch.study.edits import sha256_of
@@ -106,7 +106,8 @@ def first_revision(source: Path | None, preset: Preset) -> Revision:
     with source_file(source, preset) as path:
         text = read_source(path)
         check_source(text)
-        knobs = load(path).knobs
+        # The package's own keeps the contract; to import it takes as long as to start the process that trials are forks of.
+        knobs = package_knobs(text) if source is None else load(path).knobs
     title = "the package's train.py" if source is None else source.name
     return Revision(sha256_of(text), text, knobs, title=title)
 
