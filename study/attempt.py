@@ -12,7 +12,7 @@ from .heartbeat import Heartbeat
 from .interrupts import Interrupts
 from .measure import Bench
 from .planner import Planner
-from .records import Edit, Incumbent, TrialRecord
+from .records import Edit, Incumbent, Status, TrialRecord
 from .request import Request
 from .schedule import Schedule
 from .storage.ledger import Ledger
@@ -55,6 +55,7 @@ def attempt(
     planner = Planner(ledger, bench.settings, plan, bench.preflight.knobs, watch.note)
     schedule = Schedule(bench.settings, None, None, confirm=0, workers=1, clock=ledger.now)
     with Heartbeat(ledger, run, watch.note) as lease:
+        lease.confirming()  # whoever ends a search beside this one shall not wait for it to confirm the result
         worker = Worker(ledger, bench, planner, run, lease, interrupts, watch)
         try:
             worker.reconcile()
@@ -79,7 +80,8 @@ def _after_baseline(planner: Planner, worker: Worker, schedule: Schedule) -> Inc
 def _run(
     ledger: Ledger, planner: Planner, worker: Worker, schedule: Schedule, edit: Edit, incumbent: Incumbent
 ) -> TrialRecord:
-    before = [trial.number for trial in ledger.history() if trial.key == edit.key]
+    tried = [trial for trial in ledger.history() if trial.status is not Status.INTERRUPTED]
+    before = [trial.number for trial in tried if trial.key == edit.key]
     if before:
         raise StudyError(f"this text is trial {before[-1]} of the study: see `study show {before[-1]}`")
     planner.add_edit(edit, incumbent)

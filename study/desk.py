@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 
@@ -12,13 +13,13 @@ from .briefing.program import Program
 from .briefing.write import write_briefing
 from .duplicates import fingerprint
 from .editors.blocks import EditError
-from .editors.editor import Briefing, EditContext
+from .editors.editor import Briefing, EditContext, EditorSpentError, EditorUnavailableError
 from .editors.paid import PaidModel
 from .editors.reply import FORMAT
 from .editors.scratchpad import noted
 from .measure import Bench
 from .planner import Plan
-from .records import Incumbent, Revision
+from .records import Incumbent, Revision, Status
 from .report.figures import bpb
 from .storage.ledger import Ledger
 
@@ -48,16 +49,14 @@ class Desk:
         self._program, self._model, self._note = program, model, note
 
     def context(self, base: Revision, incumbent: Incumbent, used: frozenset[str]) -> EditContext:
-        """Everything that an editor of this incumbent is told.
-
-        Raises:
-            EditorUnavailableError, EditorSpentError: The lessons are due, and the model cannot be had.
-        """
+        """Everything that an editor of this incumbent is told."""
         kept = self._ledger.requests.latest_lessons()
         lessons = "" if kept is None else kept.text
         briefing = self._briefing(lessons)
         if self._model is not None and due(self._ledger.history(), 0 if kept is None else kept.trials_seen):
-            briefing = self._briefing(self._refreshed(self._model, briefing, lessons))
+            # Where they cannot be had, there may still be an answer that is paid for and waits to be used.
+            with contextlib.suppress(EditorSpentError, EditorUnavailableError):
+                briefing = self._briefing(self._refreshed(self._model, briefing, lessons))
         return EditContext(base.source, base.sha256, used, briefing, partial(self.check, base, incumbent))
 
     def check(self, base: Revision, incumbent: Incumbent, source: str) -> None:
@@ -99,7 +98,7 @@ class Desk:
         new = fingerprint(source)
         if new == fingerprint(base.source):
             raise EditError("the edit changes nothing but comments or layout")
-        tried = {trial.revision: trial for trial in self._ledger.history()}
+        tried = {trial.revision: trial for trial in self._ledger.history() if trial.status is not Status.INTERRUPTED}
         for revision in self._ledger.revisions():
             trial = tried.get(revision.sha256)
             if trial is not None and fingerprint(revision.source) == new:

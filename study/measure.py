@@ -66,7 +66,6 @@ class Measured:
         if self.other is not None:
             names = ("seed", "val_bpb", "training_seconds", "total_seconds")
             figures["other_run"] = {name: getattr(self.other, name) for name in names}
-            figures["total_seconds"] += self.other.total_seconds
         return figures | ({"unconfirmed": True} if self.unconfirmed else {})
 
 
@@ -93,7 +92,8 @@ def measure(ledger: Ledger, bench: Bench, trial: TrialRecord, how: Circumstances
     # In a folder of its own: it shall find nothing that the first has left.
     folder = bench.folders.second(trial.number)
     try:
-        second = run(replace(settings, seed=_OTHER_SEED), folder, watch=how.watch_again)
+        # The text anew from the database: the first run could write to the file.
+        second = run(replace(settings_of(ledger, bench, trial), seed=_OTHER_SEED), folder, watch=how.watch_again)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     better, worse = sorted((first, second), key=lambda result: result.val_bpb)

@@ -88,7 +88,7 @@ class Preflight:
         """
         with self._one_at_a_time, _throwaway(self._folder) as folder:
             try:
-                knobs = self._supervisor().knobs(source, folder, self._limits)
+                knobs = self._supervisor().knobs(source, folder / "inspection", self._limits)
                 new = Revision(sha256_of(source), source, knobs)
                 self._play(new, inherited_values(base or new, new, values), folder)
             except (RevisionError, KnobError, TrialError) as error:

@@ -52,10 +52,17 @@ class Schedule:
             return float(max(took[-_RECENT:]))
         return _FIRST_GUESS_OF_OVERHEAD + (self._settings.seconds if self._settings.steps is None else 0.0)
 
-    def time_for_another(self, history: Sequence[TrialRecord], incumbent: Incumbent | None) -> bool:
+    def time_for_another(
+        self, history: Sequence[TrialRecord], incumbent: Incumbent | None, fraction: float = 1.0
+    ) -> bool:
         """Whether a trial that starts now ends before the deadline, and before what must be kept to confirm.
 
         Where nothing was promoted there is nothing to confirm, and the search has all the time.
+
+        Args:
+            history: All trials.
+            incumbent: The one that stands.
+            fraction: Of the budget of the trial in flight that is used; the other one starts when that is over.
         """
         left = self.seconds_left
         if left is None:
@@ -63,7 +70,7 @@ class Schedule:
         one = self.seconds_a_trial(history)
         nothing_yet = incumbent is None or incumbent.version == 0
         reserved = 0.0 if nothing_yet else self._seconds_to_confirm(self.repeats(history), history)
-        return left >= one + reserved
+        return left >= (2.0 - fraction) * one + reserved
 
     def time_to_confirm(self, runs: int, history: Sequence[TrialRecord]) -> bool:
         """Whether so many runs that confirm, shared between the workers, end before the deadline if they start now."""

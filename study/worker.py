@@ -134,11 +134,11 @@ class Worker:
     def _measure(self, trial: TrialRecord, schedule: Schedule) -> Measured:
         folder = self._bench.folders.trial(trial.number)
 
-        def time_for_another() -> bool:
-            return schedule.time_for_another(self._ledger.history(), self._ledger.incumbent())
+        def time_for_another(fraction: float = 1.0) -> bool:
+            return schedule.time_for_another(self._ledger.history(), self._ledger.incumbent(), fraction)
 
-        def more_to_come() -> bool:
-            return not schedule.spent(self._ledger.run(self._run).trials_started) and time_for_another()
+        def more_to_come(fraction: float) -> bool:
+            return not schedule.spent(self._ledger.run(self._run).trials_started) and time_for_another(fraction)
 
         how = Circumstances(
             threshold=self._planner.threshold(trial),
@@ -155,7 +155,7 @@ class Worker:
             check_disk(folder)  # a full disk is nobody's edit's fault
             raise
 
-    def _watcher(self, trial: TrialRecord, more_to_come: Callable[[], bool]) -> Callable[[Progress], None]:
+    def _watcher(self, trial: TrialRecord, more_to_come: Callable[[float], bool]) -> Callable[[Progress], None]:
         reported = 0
 
         def watch(progress: Progress) -> None:
@@ -167,7 +167,7 @@ class Worker:
                     self._report(trial, 10 * reported, progress.loss)
             marks = self._planner.prefetch_at if trial.kind is not Kind.CONFIRM else ()
             due = sum(progress.fraction >= mark for mark in marks)
-            if due > len(self._prefetched) and (more_to_come() or not self._planner.pays_ahead):
+            if due > len(self._prefetched) and (more_to_come(progress.fraction) or not self._planner.pays_ahead):
                 self._prefetched.append(self._ahead.submit(self._planner.prefetch, last_call=due == len(marks)))
 
         return watch

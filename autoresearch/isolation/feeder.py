@@ -36,6 +36,7 @@ class Feeder:
         seconds: The budget; of no account where `steps` is given.
         steps: The budget in optimizer steps.
         clock: Returns seconds and never goes back.
+        before_start: Called before the clock starts, while the candidate waits for its first batch.
     """
 
     def __init__(
@@ -46,10 +47,11 @@ class Feeder:
         seconds: float,
         steps: int | None,
         clock: Callable[[], float] = time.monotonic,
+        before_start: Callable[[], None] = lambda: None,
     ) -> None:
         self._tape, self._batches, self._accumulate = tape, batches, accumulate
         self._seconds, self._steps_allowed = seconds, steps
-        self._clock = clock
+        self._clock, self._before_start = clock, before_start
         self._picks: Iterator[np.ndarray] = batches.picks()
         self._handed = 0
         self.began: float | None = None
@@ -78,6 +80,7 @@ class Feeder:
     def answer(self) -> dict[str, Any]:
         """The answer to one question for a batch."""
         if self.began is None:
+            self._before_start()
             self.began = self._clock()
             self._prepare()  # not before: the candidate can read the tape
         if self.over is None and self._handed % self._accumulate == 0:

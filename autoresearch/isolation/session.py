@@ -72,19 +72,9 @@ class Session:
         return self._expect(Knobs, seconds, f"importing the file took over {seconds:g} s")[0].knobs
 
     def train(
-        self,
-        job: dict[str, Any],
-        allowed: float,
-        watch: Callable[[Progress], None] | None,
-        when_it_begins: Callable[[], None],
+        self, job: dict[str, Any], allowed: float, watch: Callable[[Progress], None] | None
     ) -> tuple[Trained, float]:
         """Have a revision trained; the feeder hands out the batches meanwhile.
-
-        Args:
-            job: What it is told.
-            allowed: Seconds from the start of the clock.
-            watch: Is told of progress.
-            when_it_begins: Is called as the clock has started.
 
         Returns:
             What the candidate says of it, and when it said so by this process's clock.
@@ -93,7 +83,6 @@ class Session:
         seconds = self._limits.startup
         late = f"the run did not begin to train within {seconds:g} s; loading, building or compiling took too long"
         _, began = self._expect(Training, seconds, late)
-        when_it_begins()
         late = f"the run was still training {allowed:g} s after it began and was killed"
         return self._expect(Trained, began + allowed - time.monotonic(), late, watch)
 

@@ -179,12 +179,13 @@ class Supervisor:
         shape, allowed = tape_shape(settings), limits.training(settings.seconds, settings.steps)
         keep = hand_out(self._kernels, lineage, folder / SCRATCH)
         with shared_memory(shape.size) as tape:
-            feeder = Feeder(Tape(tape, shape, writable=True), batches, accumulate, settings.seconds, settings.steps)
+            place, budget = Tape(tape, shape, writable=True), (settings.seconds, settings.steps)
+            feeder = Feeder(place, batches, accumulate, *budget, before_start=keep)
             with (
                 self._nursery.candidate(folder, [tape, weights]) as candidate,
                 Session(candidate, folder / LOG, limits, feeder) as session,
             ):
-                trained, arrived = session.train(job, allowed, watch, keep)
+                trained, arrived = session.train(job, allowed, watch)
         feeder.check_end(arrived, limits.handing_over(settings.seconds, settings.steps))
         return _Training(trained, feeder, epochs=feeder.tokens / (batches.rows * settings.row_tokens))
 

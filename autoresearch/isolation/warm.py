@@ -160,10 +160,13 @@ class _Warm:
 
     def _end_child(self) -> None:
         status = self._sweep()
-        if self._enclosure is not None and self._enclosure.private:
-            _wipe(SHARED_MEMORY)  # this place's own; the next candidate shall find nothing there
         self._child = None
+        # This place's own /dev/shm: the next candidate shall find nothing there, and where something cannot be removed, another
+        # warm process has another one.
+        is_fit = self._enclosure is None or not self._enclosure.private or _wipe(SHARED_MEMORY)
         self._control.send({"said": "ended", "status": status})
+        if not is_fit:
+            os._exit(0)
 
     def _sweep(self) -> int | None:
         """Kill and reap everything below this process; return how the candidate ended, as `Popen.returncode` has it."""
@@ -182,12 +185,19 @@ class _Warm:
                 ended = os.waitstatus_to_exitcode(status)
 
 
-def _wipe(folder: Path) -> None:
+def _wipe(folder: Path) -> bool:
+    """Empty a folder, whatever rights were taken from those in it; whether nothing is left."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
+            path.chmod(0o700)
+            for inner, names, _ in os.walk(path):  # from the top, so that each can be listed when its turn comes
+                for below in (Path(inner, name) for name in names):
+                    if not below.is_symlink():
+                        below.chmod(0o700)
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+    return not any(folder.iterdir())
 
 
 def _kill_group(leader: int) -> None:

@@ -1,5 +1,7 @@
 """Which preset a machine gets."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from autoresearch.device import Device, detect
 from autoresearch.errors import InputError, RevisionError
 from autoresearch.presets import PRESETS, Preset, preset_for, preset_named, retarget
-from autoresearch.revision import load, package_source, preset_of
+from autoresearch.revision import load, package_knobs, package_source, preset_of
 
 
 def gpu(gibibytes: float) -> Device:

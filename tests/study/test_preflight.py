@@ -65,6 +65,13 @@ def settings_of(dataset: Dataset) -> StudySettings:
     )
 
 
+LITTER = "from pathlib import Path as P\nP('given.py').mkdir(exist_ok=True)\nP('trial').write_text('mine')\n"
+
+
+def test_what_a_text_leaves_in_the_folder_is_in_nobody_s_way(checked: Callable[..., Preflight]) -> None:
+    checked(SOURCE + LITTER)
+
+
 @pytest.fixture
 def checked(supervisor: Supervisor, tiny_dataset: Dataset, base: Revision, tmp_path: Path) -> Callable[..., Preflight]:
     """Checks a text with the values of a small model; the folder is empty afterwards."""

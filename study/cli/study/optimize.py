@@ -100,7 +100,7 @@ def optimize(storage: str, study_name: str | None, join: str | None, worker: int
 
     \b
     autoresearch study optimize --hours 8 --max-cost 20
-    autoresearch study optimize --hours 8 --editor command:'claude -p "$(cat context.md)" --permission-mode acceptEdits'
+    autoresearch study optimize --hours 8 --editor command:'claude -p "Read context.md and do what it says" --permission-mode acceptEdits'
     autoresearch study optimize --trials 12 --budget 20 --editor replay:examples/edits.jsonl
     """
     flags = Flags(**{field.name: given.pop(field.name) for field in fields(Flags)})

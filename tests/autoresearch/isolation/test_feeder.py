@@ -54,6 +54,21 @@ def test_before_the_clock_runs_there_is_nothing_on_the_tape(tape: Tape, clock: C
     assert not tape.slot(1).any()
 
 
+def test_what_is_to_be_done_before_the_clock_starts_is_done_once_and_on_nobody_s_time(tape: Tape, clock: Clock) -> None:
+    done: list[bool] = []
+
+    def before_start() -> None:
+        done.append(tape.slot(0).any())
+        clock.now += 5.0
+
+    feeding = Feeder(tape, RowBatches([ROWS], 2, seed=0), 1, 10.0, None, clock, before_start)
+    for _ in range(3):
+        feeding.answer()
+        feeding.follow_up()
+    assert done == [False]
+    assert feeding.began == clock.now
+
+
 def test_a_batch_stays_as_it_is_while_the_next_one_is_prepared(tape: Tape, clock: Clock) -> None:
     feeding = feeder(tape, clock)
     slot = tape.slot(feeding.answer()["slot"])

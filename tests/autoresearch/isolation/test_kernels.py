@@ -77,6 +77,6 @@ def test_a_home_that_is_a_link_is_left_alone(kernels: Kernels, tmp_path: Path) -
 
 
 def test_a_flood_is_not_kept_whole(kernels: Kernels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autoresearch.isolation.kernels._MOST_FILES", 3)
+    monkeypatch.setattr("autoresearch.isolation.kernels._MOST_ENTRIES", 4)
     kernels.keep("a", compiled(tmp_path / "1", **{f"file{number}": "x" for number in range(10)}))
     assert len(handed(kernels, ["a"], tmp_path / "2")) == 3

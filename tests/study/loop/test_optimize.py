@@ -115,7 +115,6 @@ def test_a_gain_that_is_not_plausible_must_be_reached_twice_and_the_worse_score_
         other = trial.result["other_run"]
         assert {trial.result["seed"], other["seed"]} == {trial.seed, 999_983}
         assert trial.val_bpb >= other["val_bpb"]
-        assert trial.result["total_seconds"] > other["total_seconds"]
         shown = autoresearch("study", "show", str(trial.number), "--storage", sqlite_study).stdout
         assert f"seed {other['seed']} reached" in shown
     assert {trial.number for trial in ledger.history() if trial.status is Status.KEEP} <= {
