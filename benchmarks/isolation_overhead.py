@@ -1,6 +1,6 @@
 """What it costs that nobody trusts a trial: `run_trial` against `Supervisor.run`, in the sandbox that holds here, taking turns.
 
-python benchmarks/isolation_overhead.py [--rounds 5] [--steps 100] [--eval-tokens 131072]
+python benchmarks/isolation_overhead.py [--rounds 5] [--steps 100] [--eval-tokens 65536]
 
 The compile cache is warm for both. The isolated side's start-up is that of a second trial: from the request to the
 first training step, the warm process being at hand. For the in-process side the imports come on top; they are shown once.
@@ -24,6 +24,7 @@ from pathlib import Path
 from autoresearch.data import catalog
 from autoresearch.device import detect
 from autoresearch.isolation.environment import clean_environment
+from autoresearch.isolation.kernels import Kernels
 from autoresearch.isolation.supervisor import Supervisor
 from autoresearch.presets import PRESETS, retarget
 from autoresearch.records import TrialResult, TrialSettings
@@ -61,21 +62,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--eval-tokens", type=int, default=2**17)
+    parser.add_argument("--eval-tokens", type=int, default=2**16)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as open_until_then:
         studies = Path(name)
         folder = studies / "study"
         rung = choose(studies, "cpu", clean_environment).rung
         sandbox = Sandbox.for_study(rung, folder, devices=False, hidden=[])
-        supervisor = open_until_then.enter_context(Supervisor(folder / "cache", sandbox=sandbox))
+        supervisor = open_until_then.enter_context(
+            Supervisor(folder / "cache", sandbox=sandbox, kernels=Kernels(studies / "kernels"))
+        )
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "cache" / "inductor")
         from autoresearch.trial import run_trial
 
         given = settings(studies, asked.steps, asked.eval_tokens)
         sides: dict[str, Callable[[], TrialResult]] = {
             "in process": lambda: run_trial(given),
-            "isolated": lambda: supervisor.run(given, folder / "trial"),
+            "isolated": lambda: supervisor.run(given, folder / "trial", lineage=["a"]),
         }
         for run in sides.values():
             run()  # fills the caches
