@@ -1,8 +1,8 @@
-"""The flags that say who edits, and how: the same for every command that asks an editor."""
+"""The flags of every command that tries edits: who makes them, and what is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -54,8 +54,35 @@ _FLAGS = (
 )
 
 
+_NOISE_FLAGS = (
+    click.option(
+        "--baseline-repeats",
+        type=int,
+        default=Request.baseline_repeats,
+        show_default=True,
+        metavar="N",
+        help="Seeds that measure the noise.",
+    ),
+    click.option(
+        "--min-delta",
+        type=float,
+        metavar="BPB",
+        help="The gain that is kept.  [default: one standard deviation of the noise]",
+    ),
+)
+
+
 def editor_flags(command: Command) -> Command:
-    """Add them."""
-    for flag in reversed(_FLAGS):
+    """Add those that say who edits."""
+    return _with(_FLAGS, command)
+
+
+def noise_flags(command: Command) -> Command:
+    """Add those that say which gain is kept."""
+    return _with(_NOISE_FLAGS, command)
+
+
+def _with(flags: Sequence[Callable[[Command], Command]], command: Command) -> Command:
+    for flag in reversed(flags):
         command = flag(command)
     return command

@@ -27,7 +27,7 @@ from autoresearch.study.watch import Watch
 
 from ..prepare import progress_on_stderr
 from .binding import Flags, bind, binding_flags, check_agreement
-from .editing import editor_flags
+from .editing import editor_flags, noise_flags
 from .options import confirm_command, dashboard_command, opened, storage_option, study_name_option
 from .workers import check_workers, end_with_parent, run_workers
 
@@ -58,20 +58,7 @@ PRUNER = optuna.pruners.PercentilePruner(75.0, n_startup_trials=8, n_warmup_step
 )
 @click.option("--edit-ratio", type=float, metavar="SHARE", help="The share of edits of --policy ratio.  [default: 0.5]")
 @editor_flags
-@click.option(
-    "--baseline-repeats",
-    type=int,
-    default=Request.baseline_repeats,
-    show_default=True,
-    metavar="N",
-    help="Seeds that measure the noise.",
-)
-@click.option(
-    "--min-delta",
-    type=float,
-    metavar="BPB",
-    help="The gain that is kept.  [default: one standard deviation of the noise]",
-)
+@noise_flags
 @click.option(
     "--max-gain",
     type=float,

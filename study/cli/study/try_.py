@@ -21,6 +21,7 @@ from autoresearch.study.storage.outages import Patience
 from autoresearch.study.storage.studies import open_study
 
 from ..prepare import progress_on_stderr
+from .editing import noise_flags
 from .optimize import PRUNER
 from .options import opened, storage_option, study_name_option
 
@@ -33,20 +34,7 @@ _LONGEST_TITLE = 120
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-m", "--title", required=True, metavar="TEXT", help="What is different, in one line.")
 @click.option("--hypothesis", default="", metavar="TEXT", help="Why it should lower val_bpb.")
-@click.option(
-    "--baseline-repeats",
-    type=int,
-    default=Request.baseline_repeats,
-    show_default=True,
-    metavar="N",
-    help="Seeds that measure the noise, where that has not been done.",
-)
-@click.option(
-    "--min-delta",
-    type=float,
-    metavar="BPB",
-    help="The gain that is kept.  [default: one standard deviation of the noise]",
-)
+@noise_flags
 @click.option("--unsafe", is_flag=True, help="Run it without a sandbox: with all that you may do yourself.")
 def try_(storage: str, study_name: str | None, file: Path, title: str, hypothesis: str, **given: Any) -> None:
     """Try FILE, a train.py that you or your agent changed: one trial, judged and recorded like any other.
