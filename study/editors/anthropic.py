@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from ..model.errors import ModelRefused
+from ..model.errors import ModelMisused, ModelRefused
 from ..model.messages import Answer, Part, user
 from ..records import Edit
 from .conversation import Conversation
@@ -49,6 +49,8 @@ class AnthropicEditor:
                 except ModelRefused as refusal:
                     self._refusals += 1
                     return conversation.given_up(str(refusal))
+                except ModelMisused as misused:  # recorded, and so used: it would fail again after each restart
+                    return conversation.given_up(str(misused))
             edit = conversation.take(answer, context)
             if edit is not None:
                 return edit

@@ -211,7 +211,8 @@ def _is_header(value: Any) -> bool:
 
 def _refused(message: str) -> Played:
     body = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
-    return Played(400, {"content-type": "application/json"}, (json.dumps(body).encode(),))
+    # Gone: a status that speaks against no conversation and no way of counting, but ends the asking.
+    return Played(410, {"content-type": "application/json"}, (json.dumps(body).encode(),))
 
 
 def _described(exchange: Exchange) -> str:

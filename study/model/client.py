@@ -155,7 +155,8 @@ class Client:
             raise ModelUnavailable(one_line(self._wire.hidden(broken)), ASK_AGAIN, incoming.usage, may_cost=True)
         if incoming.stop_reason == "refusal":
             why = one_line(self._wire.hidden(incoming.refusal))
-            raise ModelRefused("the model declined to answer" + (f" ({why})" if why else ""), incoming.usage)
+            reason = "the model declined to answer" + (f" ({why})" if why else "")
+            raise ModelRefused(reason, incoming.usage, may_cost=incoming.usage is None)
         return incoming.answer(request_id)
 
     def _counted(self, body: Mapping[str, Any]) -> int | None:
