@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from autoresearch.errors import TrialError
 from autoresearch.study.editors.blocks import apply
-from autoresearch.study.editors.editor import EditorUnavailableError
+from autoresearch.study.editors.editor import EditorSpentError, EditorUnavailableError
 from autoresearch.study.model.script import Turn, error, overloaded
 from autoresearch.study.records import RequestState
 
@@ -77,6 +78,21 @@ def test_an_attempt_that_can_go_no_further_is_given_up_once_and_not_after_each_r
     assert "answered 400: prompt is too long" in failed.error
     desk.die()  # with the failure recorded
     assert applied(desk.editor(GOOD).propose(context(used=frozenset({failed.key}))))
+
+
+def test_an_answer_whose_check_is_cut_off_by_the_end_of_the_night_is_taken_up_in_the_next(desk: Desk) -> None:
+    editor = desk.editor(GOOD)
+
+    def killed(source: str) -> None:
+        editor.close()
+        raise TrialError("the process was killed by SIGKILL")
+
+    with pytest.raises(EditorSpentError, match="was closed while its edit was checked"):
+        editor.propose(context(killed))
+    desk.die()
+    edit = desk.editor().propose(context())
+    assert applied(edit) == SOURCE.replace(*GOOD_BLOCK, 1)
+    assert desk.story() == [("edit", "answered")]
 
 
 def test_what_was_counted_before_a_death_is_counted_after(desk: Desk) -> None:
