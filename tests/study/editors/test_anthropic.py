@@ -293,7 +293,8 @@ def test_a_model_that_costs_nothing_fits_under_a_cap_of_nothing(desk: Desk) -> N
 
 
 def test_the_key_is_in_no_row(desk: Desk, tmp_path: Path) -> None:
-    editor = desk.editor(error(401, "authentication_error", f"bad key {KEY}"))
+    echo = Turn(text=f"You sent {KEY}.")
+    editor = desk.editor(echo, error(401, "authentication_error", f"bad key {KEY}"))
     with pytest.raises(EditorSpentError, match=r"bad key \[key\]"):
         editor.propose(context())
     assert KEY not in repr(editor)
