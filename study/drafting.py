@@ -92,6 +92,8 @@ class Drafting:
         if self._complained:
             self._complained = False
             self._note(f"the {self._editor.name} editor answers again")
+        if edit.error and self.is_over:  # it was closed meanwhile, which may well be all that was wrong
+            return
         try:
             take(edit)
         except BaseException as error:  # noqa: BLE001

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
+from threading import Event
 
-from ..model.errors import ModelRefused
+from ..model.errors import ModelMisused, ModelRefused
 from ..model.messages import Answer, Part, user
 from ..records import Edit
 from .conversation import Conversation
-from .editor import EditContext, EditorSpentError
+from .editor import EditContext, EditorSpentError, unless_closed
 from .paid import PaidModel, Said
 
 _REFUSALS = 3  # in a row, after which the model is not asked any more
@@ -31,16 +33,19 @@ class AnthropicEditor:
         self.name = name
         self._model = model
         self._refusals = 0
+        self._closed = Event()
 
     def propose(self, context: EditContext) -> Edit:
         """An edit, or an attempt that was given up, with its error.
 
         Raises:
             EditorUnavailableError: The model cannot be had now.
-            EditorSpentError: The money is spent, the key refused, or the model declines again and again.
+            EditorSpentError: The money is spent, the key refused, the model declines again and again, or the editor was
+                closed while an edit was checked: its answer is taken up again.
         """
         if self._refusals >= _REFUSALS:
             raise EditorSpentError(f"the model has declined {self._refusals} times in a row and is not asked any more")
+        context = replace(context, check=unless_closed(context.check, self._closed.is_set))
         draft, conversation, answer = self._resumed(context) or self._begun(context)
         while True:
             if answer is None:
@@ -49,6 +54,8 @@ class AnthropicEditor:
                 except ModelRefused as refusal:
                     self._refusals += 1
                     return conversation.given_up(str(refusal))
+                except ModelMisused as misused:  # recorded, and so used: it would fail again after each restart
+                    return conversation.given_up(str(misused))
             edit = conversation.take(answer, context)
             if edit is not None:
                 return edit
@@ -61,6 +68,7 @@ class AnthropicEditor:
 
     def close(self) -> None:
         """Break off the request that is under way, and send no other."""
+        self._closed.set()
         self._model.close()
 
     def _ask(self, draft: str, conversation: Conversation) -> Answer:

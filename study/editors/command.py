@@ -20,7 +20,7 @@ from ..edits import sha256_of
 from ..records import Edit
 from .account import ASKED, account_of, readable
 from .blocks import EditError, between
-from .editor import EditContext, EditorSpentError, EditorUnavailableError
+from .editor import EditContext, EditorSpentError, EditorUnavailableError, unless_closed
 from .git_tree import FILE, GitError, GitTree, git_tree, without_git
 from .shell import CommandStoppedError, Ran, run
 
@@ -77,7 +77,7 @@ class CommandEditor:
 
         Raises:
             EditorUnavailableError: It failed several times in a row, or nothing can be run here now.
-            EditorSpentError: The editor was closed.
+            EditorSpentError: The editor was closed, perhaps while its edit was checked.
         """
         self._check_may_run()
         try:
@@ -88,7 +88,7 @@ class CommandEditor:
             self._count(worked=False)
             raise EditorUnavailableError(f"the command cannot be run: {error}", _FIRST_PAUSE) from error
         self._count(worked=text is not None)
-        return edit if text is None else _checked(edit, text, context)
+        return edit if text is None else _checked(edit, text, unless_closed(context.check, self._closed.is_set))
 
     def draft_of(self, key: str) -> None:
         """No conversation that the study pays for."""
@@ -148,10 +148,10 @@ class CommandEditor:
             self._not_before = self._now() + pause
 
 
-def _checked(edit: Edit, text: str, context: EditContext) -> Edit:
+def _checked(edit: Edit, text: str, check: Callable[[str], None]) -> Edit:
     """The edit as it is, or given up for what is wrong with its text."""
     try:
-        context.check(text)
+        check(text)
     except (EditError, RevisionError, TrialError) as error:
         return _given_up(edit, f"{error}\n{readable(error.tail)}".strip())
     return edit

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from autoresearch.errors import AutoresearchError
+from autoresearch.errors import AutoresearchError, RevisionError, TrialError
 
 from ..records import Edit
 
@@ -47,6 +47,23 @@ class EditContext:
     briefing: Briefing | None = None  # for an editor that reads
     # Raises EditError, RevisionError or TrialError where a whole new text is not worth a budget; it takes seconds.
     check: Callable[[str], None] = accept
+
+
+def unless_closed(check: Callable[[str], None], is_closed: Callable[[], bool]) -> Callable[[str], None]:
+    """A check whose failures count only while the editor is open: at the end of a night its process is killed under it.
+
+    It raises an EditorSpentError in place of a failure that may not be the text's.
+    """
+
+    def checked(source: str) -> None:
+        try:
+            check(source)
+        except (RevisionError, TrialError):
+            if is_closed():
+                raise EditorSpentError("the editor was closed while its edit was checked") from None
+            raise
+
+    return checked
 
 
 class Editor(Protocol):

@@ -11,12 +11,17 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
+from autoresearch.errors import AutoresearchError
+
 from ..model.client import Client
 from ..model.errors import ModelError, ModelMisused, ModelRefused, ModelUnavailable
 from ..model.messages import Answer, Message, Part
 from ..model.prices import Price, cost, worst_case
 from ..records import Purpose, RequestRecord
 from .editor import EditorSpentError, EditorUnavailableError
+
+# Statuses that tell of the request and not of the key, the account or the model's name: over the context, too large, filtered.
+_OF_THE_REQUEST = (400, 413, 422)
 
 
 class RequestBook(Protocol):
@@ -96,6 +101,7 @@ class PaidModel:
             EditorUnavailableError: The model cannot be had now.
             EditorSpentError: The money is spent, or the model cannot be had at all.
             ModelRefused: The model declines.
+            ModelMisused: The conversation has come to where the server does not go on with it; another one it may.
         """
         request, reserved = self._reserve(draft, purpose, program, said, notes)
         try:
@@ -103,9 +109,7 @@ class PaidModel:
         except ModelError as error:
             usage = None if error.usage is None else error.usage.as_json()
             self.book.failed(request, str(error), cost_usd=self._cost_of(error), usage=usage)
-            if isinstance(error, ModelRefused):
-                raise
-            raise _for_the_study(error) from None
+            raise _for_the_caller(error, said) from None
         self.book.answered(
             request,
             answer.text,
@@ -121,7 +125,7 @@ class PaidModel:
         try:
             tokens = self._client.count_tokens(said.system, said.messages)
         except (ModelUnavailable, ModelMisused) as error:
-            raise _for_the_study(error) from None
+            raise _for_the_caller(error, said) from None
         reserved = worst_case(self._price, tokens, self._client.max_tokens)
         messages = [*notes, *said.as_json()]
         record = RequestRecord(draft, purpose, self._client.model, program, messages, reserved, self.worker)
@@ -143,7 +147,14 @@ class PaidModel:
         return cost(self._price, replace(error.usage, output_tokens=self._client.max_tokens))
 
 
-def _for_the_study(error: ModelError) -> EditorSpentError | EditorUnavailableError:
-    if isinstance(error, ModelUnavailable):
-        return EditorUnavailableError(str(error), error.retry_after)
+def _for_the_caller(error: ModelError, said: Said) -> AutoresearchError:
+    """What a failure means for who asked: something for this conversation, for now, or for the rest of the run."""
+    match error:
+        case ModelUnavailable():
+            return EditorUnavailableError(str(error), error.retry_after)
+        case ModelRefused():
+            return error
+        # Where the first request is not accepted none will be; a later one may just have grown too long.
+        case ModelMisused() if error.status in _OF_THE_REQUEST and len(said.messages) > 1:
+            return error
     return EditorSpentError(str(error))

@@ -7,6 +7,7 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,10 @@ import psutil
 
 from autoresearch.errors import AutoresearchError
 
+from . import leash
+
 _LOOK = 0.1  # seconds between two looks at whether it has ended, or shall
+_GRACE = 5.0  # seconds that the watcher leaves to this process, which can say what has happened
 _KEPT = 2**16  # bytes of its output
 _ROUNDS = 10  # of looking for what it left behind: what is killed may have started something meanwhile
 _COOKIE = "AUTORESEARCH_COMMAND"
@@ -55,6 +59,7 @@ def run(
 ) -> Ran:
     """Run a command by `sh` in a session of its own, and kill whatever of it still runs afterwards.
 
+    Should this process die meanwhile, or not come to look at the clock, the command's group is killed by its watcher.
     What it prints goes through a pipe, of which the end is kept: it may print without end, and fills no disk.
 
     Args:
@@ -69,25 +74,48 @@ def run(
         OSError: No process can be started.
     """
     cookie = uuid.uuid4().hex
-    process = subprocess.Popen(
-        ["sh", "-c", command],
+    with _leash() as held:
+        process = _start(command, folder, seconds, {**environment, _COOKIE: cookie}, held)
+        end = _End()
+        with _output(process) as pipe:
+            try:
+                exit_code = _wait(process, pipe, end, time.monotonic() + seconds, is_wanted)
+            finally:
+                _kill(process, cookie, folder.resolve())
+            _read(pipe, end)  # what is left in the pipe
+    return Ran(exit_code, end.text)
+
+
+@contextlib.contextmanager
+def _leash() -> Iterator[int]:
+    """The end of a pipe that the command's watcher holds; ours is closed when this process is no more, at the latest."""
+    theirs, ours = os.pipe()
+    try:
+        yield theirs
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
+def _start(
+    command: str, folder: Path, seconds: float, environment: Mapping[str, str], held: int
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", leash.__file__, str(held), str(seconds + _GRACE), command],
         cwd=folder,
-        env={**environment, _COOKIE: cookie},
+        env=environment,
+        pass_fds=(held,),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+
+
+def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
     assert process.stdout is not None
-    end = _End()
-    with process.stdout as pipe:
-        os.set_blocking(pipe.fileno(), False)
-        try:
-            exit_code = _wait(process, pipe, end, time.monotonic() + seconds, is_wanted)
-        finally:
-            _kill(process, cookie, folder.resolve())
-        _read(pipe, end)  # what is left in the pipe
-    return Ran(exit_code, end.text)
+    os.set_blocking(process.stdout.fileno(), False)
+    return process.stdout
 
 
 def _wait(

@@ -63,7 +63,7 @@ def live(
         effort=voice.effort,
         max_tokens=voice.max_tokens,
         sleep=sleep,
-        on_retry=note,
+        note=note,
         recorder=None if voice.record is None else Recorder(voice.record),
     )
     with closing(client):

@@ -1,8 +1,8 @@
 """What a language model's server said, in a file, so that a night can be played again without a key.
 
 One JSON object a line for each exchange, in their order. Of the request it keeps what tells whether another one is in the
-same place of the same night: the model, the effort, whose turn it is and what the model had said before. The rest of it
-differs from night to night (speeds, scores), and would only make every replay a stranger. Headers that sign a request in
+same place of the same night: the model, the effort, whose turn it is, what the model had said before, and what the first
+request of a conversation asks for (an edit, notes), which the last heading in it says. The rest differs from night to night (speeds, scores), and would only make every replay a stranger. Headers that sign a request in
 are never written, and the key not even where a server repeats it.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from autoresearch.errors import InputError
 from .messages import MESSAGES
 from .server import Asked, Played
 
-_VERSION = 1
+_VERSION = 2
 # Headers of a response that change what a client does.
 _KEPT = ("content-type", "request-id", "retry-after", "retry-after-ms", "x-should-retry")
 _ENDINGS = ("whole", "cut", "silent")
@@ -46,11 +47,13 @@ class Exchange:
         """The exchange that begins with a request."""
         output = body.get("output_config")
         effort = output.get("effort") if isinstance(output, Mapping) else None
-        said = [
-            [message.get("role"), _texts(message) if message.get("role") == "assistant" else None]
-            for message in _objects(body.get("messages"))
+        turns = _objects(body.get("messages"))
+        said: list[Any] = [
+            [turn.get("role"), _texts(turn) if turn.get("role") == "assistant" else None] for turn in turns
         ]
-        kept = [text for part in [body, *_objects(body.get("messages"))] for text in _texts(part, cached=True)]
+        if len(turns) == 1:
+            said.append(_last_heading(_texts(turns[0])))
+        kept = [text for part in [body, *turns] for text in _texts(part, cached=True)]
         model = str(body.get("model"))
         return cls(path, model, effort, _hash([path, model, effort, said]), _hash(kept))
 
@@ -103,8 +106,14 @@ class Recorder:
 
     def _append(self, line: str) -> None:
         try:
-            with self._lock, self._path.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(line)
+            with self._lock, self._path.open("ab") as file:
+                size = file.tell()
+                try:
+                    file.write(line.encode())
+                    file.flush()
+                except OSError:
+                    os.truncate(self._path, size)  # a part of a line could not be played
+                    raise
         except OSError as error:
             raise InputError(f"cannot write {self._path}: {error.strerror}; expected a file for --record") from None
 
@@ -211,7 +220,8 @@ def _is_header(value: Any) -> bool:
 
 def _refused(message: str) -> Played:
     body = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
-    return Played(400, {"content-type": "application/json"}, (json.dumps(body).encode(),))
+    # Gone: a status that speaks against no conversation and no way of counting, but ends the asking.
+    return Played(410, {"content-type": "application/json"}, (json.dumps(body).encode(),))
 
 
 def _described(exchange: Exchange) -> str:
@@ -227,6 +237,12 @@ def _texts(holder: Mapping[str, Any], cached: bool = False) -> list[str]:
     """The texts of a message, or of the system's part of a request."""
     blocks = _objects(holder.get("content", holder.get("system")))
     return [str(block.get("text")) for block in blocks if "cache_control" in block or not cached]
+
+
+def _last_heading(texts: Sequence[str]) -> str:
+    """Of the last of some texts in Markdown; empty where it has none."""
+    lines = texts[-1].splitlines() if texts else []
+    return next((line for line in reversed(lines) if line.startswith("# ")), "")
 
 
 def _hash(value: Any) -> str:

@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from .access import Access
@@ -46,7 +47,8 @@ class Client:
         patience: Seconds that may be spent waiting between tries.
         sleep: Waits for so many seconds; by default until the client is closed, if that is sooner.
         now: A clock, in seconds.
-        on_retry: Is told why a request is tried again.
+        note: Is told what the user should know: why a request is tried again, once until there is a reply, and that recording
+            has ended.
         recorder: Writes down what the server says.
     """
 
@@ -62,13 +64,14 @@ class Client:
         patience: float = _PATIENCE,
         sleep: Callable[[float], object] | None = None,
         now: Callable[[], float] = time.monotonic,
-        on_retry: Callable[[str], None] = lambda _: None,
+        note: Callable[[str], None] = lambda _: None,
         recorder: Recorder | None = None,
     ) -> None:
         self.model, self.effort, self.max_tokens = model, effort, max_tokens
-        self._wire = Wire(access, silence, longest, now, recorder)
+        self._wire = Wire(access, silence, longest, now, recorder, note)
         self._closed = threading.Event()
-        self._patience, self._sleep, self._on_retry = patience, sleep or self._closed.wait, on_retry
+        self._patience, self._sleep, self._note = patience, sleep or self._closed.wait, note
+        self._has_complained = False
 
     def __repr__(self) -> str:
         return f"Client({self.model!r}, {self.host!r})"
@@ -125,7 +128,9 @@ class Client:
                     tried = f" ({tries} tries in {waited:.0f} s)" if tries > 1 else ""
                     after = max(wait, ASK_AGAIN) if passing.retry_after is None else wait
                     raise ModelUnavailable(f"{passing}{tried}", after) from None
-                self._on_retry(f"{passing}; once more in {wait:.0f} s")
+                if not self._has_complained:
+                    self._has_complained = True
+                    self._note(f"{passing}; once more in {wait:.0f} s")
                 self._sleep(wait)
                 waited, pause = waited + wait, min(2 * pause, _LONGEST_PAUSE)
         raise AssertionError("the last try returns or raises")
@@ -153,10 +158,13 @@ class Client:
             broken = f"the reply of {self.host} broke off before its end"
         if broken:
             raise ModelUnavailable(one_line(self._wire.hidden(broken)), ASK_AGAIN, incoming.usage, may_cost=True)
+        self._has_complained = False
         if incoming.stop_reason == "refusal":
             why = one_line(self._wire.hidden(incoming.refusal))
-            raise ModelRefused("the model declined to answer" + (f" ({why})" if why else ""), incoming.usage)
-        return incoming.answer(request_id)
+            reason = "the model declined to answer" + (f" ({why})" if why else "")
+            raise ModelRefused(reason, incoming.usage, may_cost=incoming.usage is None)
+        answer = incoming.answer(request_id)
+        return replace(answer, text=self._wire.hidden(answer.text), stop_reason=self._wire.hidden(answer.stop_reason))
 
     def _counted(self, body: Mapping[str, Any]) -> int | None:
         """One try; None when the server cannot count."""

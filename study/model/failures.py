@@ -15,6 +15,7 @@ _SHOWN = 300  # characters of what a server says that a message quotes
 # Statuses under 500 that pass by themselves: time-out, lock, rate limit.
 _PASSING_STATUSES = (408, 409, 429)
 _PASSING_KINDS = ("api_error", "overloaded_error", "rate_limit_error", "timeout_error")
+_STATUSES = {"invalid_request_error": 400, "request_too_large": 413}  # that go with a report of this kind
 _REMEDIES = {
     400: "check --model and --effort",
     401: "check ANTHROPIC_API_KEY",
@@ -53,7 +54,7 @@ def of_report(error: ReportedError, incoming: Incoming, said: str, host: str) ->
     """What to raise for an error that comes in the place of a reply, or in the middle of one."""
     reason = f"{host} reports: {one_line(said)}"
     if error.kind not in _PASSING_KINDS:
-        return ModelMisused(reason, incoming.usage, may_cost=incoming.has_begun)
+        return ModelMisused(reason, incoming.usage, incoming.has_begun, _STATUSES.get(error.kind, 0))
     if incoming.has_begun:
         return ModelUnavailable(reason, ASK_AGAIN, incoming.usage, may_cost=True)
     return PassingError(reason)

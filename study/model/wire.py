@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
+from autoresearch.errors import InputError
+
 from .access import Access
 from .cassette import Exchange, Recorder
 from .errors import ModelMisused, ModelUnavailable
@@ -37,6 +39,7 @@ class Wire:
         longest: Seconds that a whole response may take.
         now: A clock, in seconds.
         recorder: Writes down what the server says.
+        note: Is told when that is no longer possible.
     """
 
     def __init__(
@@ -46,8 +49,9 @@ class Wire:
         longest: float,
         now: Callable[[], float] = time.monotonic,
         recorder: Recorder | None = None,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._access, self._recorder = access, recorder
+        self._access, self._recorder, self._note = access, recorder, note
         self._silence, self._longest, self._now = silence, longest, now
         self._sdk: anthropic.Anthropic | None = None
         self._connections: list[socket.socket] = []
@@ -82,8 +86,8 @@ class Wire:
             was_heard = isinstance(lost, BrokenReplyError)
             raise lost from None
         finally:
-            if self._recorder is not None and was_heard:
-                self._recorder.write(record, self._access.hide)
+            if was_heard:
+                self._write_down(record)
 
     @property
     def host(self) -> str:
@@ -101,6 +105,16 @@ class Wire:
             _shut(connection)
         if self._sdk is not None:
             self._sdk.close()
+
+    def _write_down(self, exchange: Exchange) -> None:
+        """Record an exchange; where that fails, go on without: what it holds has been paid for."""
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.write(exchange, self._access.hide)
+        except InputError as error:
+            self._recorder = None
+            self._note(f"{error}. What the model says is recorded no more, up to here the file can be played")
 
     def _send(self, path: str, body: Mapping[str, Any]) -> AbstractContextManager[Response]:
         messages = self._client().messages.with_streaming_response

@@ -34,6 +34,10 @@ def test_the_prompt_tells_of_the_trials_and_the_notes_and_asks_for_no_edit(busy_
     assert told.startswith(trials)
     assert "| deeper is slower\n" in told
     assert told.removeprefix(trials).startswith("# Your turn: no edit this time\n")
+    assert [_headings(text)[-1] for text in (told, briefing.changing)] == [  # by which a cassette tells them apart
+        "# Your turn: no edit this time",
+        "# Your turn",
+    ]
     assert "at most 2,000 bytes" in told
     assert "Propose the next edit" not in told
 
@@ -60,3 +64,7 @@ def test_whatever_is_answered_can_be_kept(answer: str) -> None:
     assert len(kept.encode()) <= MAX_LESSONS_BYTES
     assert "\0" not in kept
     assert "\x1b" not in kept
+
+
+def _headings(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("# ")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -220,6 +221,46 @@ def test_a_request_that_can_never_succeed_ends_the_asking(desk: Desk, status: in
     assert [(request.state, request.cost_usd) for request in desk.requests()] == [(RequestState.FAILED, 0)]
 
 
+@pytest.mark.parametrize(
+    "turn",
+    [
+        error(400, "invalid_request_error", "prompt is too long: 200001 tokens > 200000"),
+        error(413, "request_too_large", "too large"),
+        Turn(
+            body=b'event: error\ndata: {"type":"error","error":{"type":"invalid_request_error","message":"filtered"}}\n\n'
+        ),
+    ],
+)
+def test_a_conversation_that_the_server_does_not_go_on_with_is_given_up_and_another_begun(
+    desk: Desk, turn: Turn
+) -> None:
+    turn = replace(turn, headers={"content-type": "text/event-stream", **turn.headers})
+    editor = desk.editor(UNMATCHED, turn, GOOD)
+    failed = editor.propose(context())
+    assert re.search("prompt is too long|too large|filtered", failed.error)
+    assert failed.title == "an import"
+    edit = editor.propose(context(used=frozenset({failed.key})))
+    assert applied(edit) == SOURCE.replace(*GOOD_BLOCK, 1)
+    assert desk.story() == [("edit", "answered"), ("repair", "failed"), ("edit", "answered")]
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
+def test_a_key_that_is_refused_in_the_middle_ends_the_asking_and_leaves_the_attempt(desk: Desk, status: int) -> None:
+    with pytest.raises(EditorSpentError, match=f"answered {status}: no; "):
+        desk.editor(UNMATCHED, error(status, "some_error", "no")).propose(context())
+    desk.die()
+    edit = desk.editor(GOOD).propose(context())
+    assert edit.key == f"anthropic:{desk.requests()[0].draft}"
+    assert applied(edit) == SOURCE.replace(*GOOD_BLOCK, 1)
+
+
+def test_a_refusal_without_a_count_costs_what_was_reserved_like_an_answer(desk: Desk) -> None:
+    desk.editor(replace(refusal(), usage={})).propose(context())
+    [request] = desk.requests()
+    assert request.state is RequestState.FAILED
+    assert desk.ledger.requests.spent() == request.reserved_usd > 0
+
+
 def test_the_cap_is_never_crossed(desk: Desk) -> None:
     editor = desk.editor(*[GOOD] * 100, cap="0.50", max_tokens=4_000)
     edits = 0
@@ -252,7 +293,8 @@ def test_a_model_that_costs_nothing_fits_under_a_cap_of_nothing(desk: Desk) -> N
 
 
 def test_the_key_is_in_no_row(desk: Desk, tmp_path: Path) -> None:
-    editor = desk.editor(error(401, "authentication_error", f"bad key {KEY}"))
+    echo = Turn(text=f"You sent {KEY}.")
+    editor = desk.editor(echo, error(401, "authentication_error", f"bad key {KEY}"))
     with pytest.raises(EditorSpentError, match=r"bad key \[key\]"):
         editor.propose(context())
     assert KEY not in repr(editor)

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autoresearch.errors import Cheat, InputError, RevisionError
+from autoresearch.errors import Cheat, InputError, RevisionError, TrialError
 from autoresearch.study.editors.blocks import apply
 from autoresearch.study.editors.command import CommandEditor
 from autoresearch.study.editors.editor import Briefing, EditContext, EditorSpentError, EditorUnavailableError, accept
@@ -339,6 +339,17 @@ def test_to_close_it_kills_the_command(tmp_path: Path, temporary: Path) -> None:
     assert list(temporary.iterdir()) == []
     with pytest.raises(EditorSpentError, match="is closed"):
         editor.propose(context())
+
+
+def test_an_edit_whose_check_is_cut_off_by_the_end_has_not_failed() -> None:
+    editor = CommandEditor(CHANGE, PROGRAM)
+
+    def killed(text: str) -> None:
+        editor.close()
+        raise TrialError("the process was killed by SIGKILL")
+
+    with pytest.raises(EditorSpentError, match="was closed while its edit was checked"):
+        editor.propose(context(check=killed))
 
 
 def test_ctrl_c_kills_the_command(tmp_path: Path, temporary: Path) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from autoresearch.errors import TrialError
 from autoresearch.study.editors.blocks import apply
-from autoresearch.study.editors.editor import EditorUnavailableError
-from autoresearch.study.model.script import Turn, overloaded
+from autoresearch.study.editors.editor import EditorSpentError, EditorUnavailableError
+from autoresearch.study.model.script import Turn, error, overloaded
 from autoresearch.study.records import RequestState
 
 from .conftest import (
@@ -65,6 +66,33 @@ def test_an_attempt_that_broke_off_in_the_middle_goes_on_where_it_was(desk: Desk
     ]
     turns = desk.asked()[0].body["messages"]
     assert [turn["role"] for turn in turns] == ["user", "assistant", "user", "assistant", "user"]
+
+
+def test_an_attempt_that_can_go_no_further_is_given_up_once_and_not_after_each_restart(desk: Desk) -> None:
+    with pytest.raises(EditorUnavailableError):
+        desk.editor(UNMATCHED, Turn(is_silent=True)).propose(context())
+    desk.die()
+    too_long = error(400, "invalid_request_error", "prompt is too long")
+    failed = desk.editor(too_long).propose(context())
+    assert failed.key == f"anthropic:{desk.requests()[0].draft}"
+    assert "answered 400: prompt is too long" in failed.error
+    desk.die()  # with the failure recorded
+    assert applied(desk.editor(GOOD).propose(context(used=frozenset({failed.key}))))
+
+
+def test_an_answer_whose_check_is_cut_off_by_the_end_of_the_night_is_taken_up_in_the_next(desk: Desk) -> None:
+    editor = desk.editor(GOOD)
+
+    def killed(source: str) -> None:
+        editor.close()
+        raise TrialError("the process was killed by SIGKILL")
+
+    with pytest.raises(EditorSpentError, match="was closed while its edit was checked"):
+        editor.propose(context(killed))
+    desk.die()
+    edit = desk.editor().propose(context())
+    assert applied(edit) == SOURCE.replace(*GOOD_BLOCK, 1)
+    assert desk.story() == [("edit", "answered")]
 
 
 def test_what_was_counted_before_a_death_is_counted_after(desk: Desk) -> None:

@@ -23,12 +23,12 @@ GOOD = Turn(text="TITLE: wider\n" + "é" * 1_000, usage={"input_tokens": 12, "ou
 
 
 class Line:
-    """Servers, and clients that talk to them; `pauses` and `retries` say what the clients did in between."""
+    """Servers, and clients that talk to them; `pauses` and `notes` say what the clients did in between."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
         self.pauses: list[float] = []
-        self.retries: list[str] = []
+        self.notes: list[str] = []
 
     def server(self, *turns: Turn | Callable[[Asked], Turn], count: Turn | None = None) -> ModelServer:
         return self.playing(Script(turns, count))
@@ -37,7 +37,7 @@ class Line:
         return self._stack.enter_context(ModelServer(play))
 
     def client(self, url: str, **options: Any) -> Client:
-        given: dict[str, Any] = {"sleep": self.pauses.append, "on_retry": self.retries.append, "silence": 30.0}
+        given: dict[str, Any] = {"sleep": self.pauses.append, "note": self.notes.append, "silence": 30.0}
         client = Client("claude-opus-5-5", Access(url, api_key=KEY), **(given | options))
         self._stack.callback(client.close)
         return client

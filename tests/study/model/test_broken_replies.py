@@ -186,7 +186,7 @@ def test_a_wait_between_tries_is_the_last_when_the_client_is_closed(line: Line) 
 def test_closing_ends_a_wait_between_tries(line: Line) -> None:
     server = line.server(error(429, "rate_limit_error", "later", retry_after="100"), GOOD)
     waiting = threading.Event()
-    client = line.client(server.url, sleep=None, on_retry=lambda _: waiting.set())
+    client = line.client(server.url, sleep=None, note=lambda _: waiting.set())
     failures: list[ModelError] = []
 
     def ask() -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import resource
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +131,17 @@ def test_another_model_or_effort_is_another_request(line: Line, tape: Path) -> N
             client.close()
 
 
+def test_notes_and_an_edit_are_other_requests(line: Line, tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    edit = [user("# The trials so far\n\n0.99\n\n# Your turn\n\nPropose the next edit.\n")]
+    notes = [user("# The trials so far\n\n0.99\n\n# Your turn: no edit this time\n\nWrite the notes anew.\n")]
+    line.client(line.server(Turn(text="depth helps")).url, recorder=Recorder(path)).ask(SYSTEM, notes)
+    client = played(line, path)
+    with pytest.raises(ModelMisused, match="request 1 is not the one that was recorded as line 1"):
+        client.ask(SYSTEM, edit)
+    assert client.ask(SYSTEM, notes).text == "depth helps"
+
+
 def test_other_numbers_in_the_briefing_are_the_same_request(line: Line, tape: Path) -> None:
     notes: list[str] = []
     assert played(line, tape, notes).ask(SYSTEM, [user(Part("train.py", cached=True), "0.98 so far")]).text == "one"
@@ -161,6 +176,30 @@ def test_a_connection_that_broke_breaks_again_with_the_same_usage(line: Line, tm
     assert caught.value.usage == Usage(70, 1)
 
 
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """No file of this process grows beyond so many bytes: what a full disk does, to this process alone."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_ends_the_recording_and_loses_no_reply(line: Line, tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    turns = [Turn(text="one"), *[Turn(text="long " * 10_000)] * 2, Turn(text="four")]
+    client = line.client(line.server(*turns).url, recorder=Recorder(path))
+    client.ask(SYSTEM, FIRST)
+    with files_of_at_most(path.stat().st_size + 20_000):
+        assert [client.ask(SYSTEM, FIRST).text for _ in range(3)] == [turn.text for turn in turns[1:]]
+    [note] = line.notes
+    assert re.match(r"cannot write .*tape.jsonl: File too large; .*recorded no more", note)
+    assert played(line, path).ask(SYSTEM, FIRST).text == "one"
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 1
+
+
 def test_what_no_server_heard_is_not_recorded(line: Line, tmp_path: Path) -> None:
     path = tmp_path / "tape.jsonl"
     with socket.socket() as unused:  # bound and not listening
@@ -172,7 +211,7 @@ def test_what_no_server_heard_is_not_recorded(line: Line, tmp_path: Path) -> Non
 
 
 GOOD_LINE = {
-    "version": 1,
+    "version": 2,
     "path": "/v1/messages",
     "model": "m",
     "effort": None,
@@ -211,7 +250,7 @@ def test_a_line_that_no_recorder_wrote_is_refused(tmp_path: Path, change: dict[s
         (b"\xff\xfe", "it is not UTF-8 text"),
         (b"[]", "line 1 is no recorded reply"),
         (b"{", "line 1 is no recorded reply"),
-        (json.dumps(GOOD_LINE | {"version": 2}).encode(), "has the version 2: expected 1; record it anew"),
+        (json.dumps(GOOD_LINE | {"version": 1}).encode(), "has the version 1: expected 2; record it anew"),
     ],
 )
 def test_a_file_that_is_no_cassette_is_refused(tmp_path: Path, content: bytes, said: str) -> None:

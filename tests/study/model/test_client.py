@@ -111,7 +111,19 @@ def test_a_rate_limit_is_waited_out_as_long_as_the_server_says(line: Line) -> No
     client = line.client(line.server(limited, limited, GOOD).url)
     assert client.ask(SYSTEM, QUESTION).text == GOOD.text
     assert line.pauses == [7, 7]
-    assert re.fullmatch(r"127\.0\.0\.1:\d+ answered 429: Too many requests; once more in 7 s", line.retries[0])
+    assert re.fullmatch(r"127\.0\.0\.1:\d+ answered 429: Too many requests; once more in 7 s", line.notes[0])
+
+
+def test_an_outage_is_told_of_once_until_there_is_a_reply(line: Line) -> None:
+    client = line.client(line.server(*[overloaded()] * 12, GOOD, overloaded(), GOOD).url)
+    for _ in range(2):
+        with pytest.raises(ModelUnavailable):
+            client.ask(SYSTEM, QUESTION)
+    assert len(line.notes) == 1
+    for _ in range(2):
+        client.count_tokens(SYSTEM, QUESTION)  # which is answered all the time
+        client.ask(SYSTEM, QUESTION)
+    assert len(line.notes) == 2
 
 
 def test_milliseconds_are_the_more_exact_header(line: Line) -> None:
@@ -196,6 +208,11 @@ def test_the_key_is_hidden_where_a_server_repeats_it(line: Line) -> None:
     assert "invalid key [key] for you" in str(misused)
     refused = failure(line, refusal("cyber", f"{KEY}?"))
     assert str(refused) == "the model declined to answer (cyber: [key]?)"
+
+
+def test_the_key_is_hidden_in_a_reply(line: Line) -> None:
+    answer = line.client(line.server(Turn(text=f"your key is {KEY}!", stop_reason=KEY)).url).ask(SYSTEM, QUESTION)
+    assert (answer.text, answer.stop_reason) == ("your key is [key]!", "[key]")
 
 
 def test_the_client_does_not_show_its_key(line: Line) -> None:
