@@ -120,7 +120,7 @@ def work(ledger: Ledger, bench: Bench, request: Request, run: str, interrupts: I
     program = read_program(request.asked.program)
     with (
         Heartbeat(ledger, run, watch.note) as lease,
-        opened(request.asked, program, ledger.requests, lease.worker, watch.note) as editing,
+        opened(request.asked, program, ledger.requests, lambda: lease.worker, watch.note) as editing,
     ):
         plan = request.plan(editing.editor)
         desk = Desk(ledger, bench, plan, program, editing.model, watch.note)

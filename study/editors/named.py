@@ -92,7 +92,7 @@ def default_editor(environment: Mapping[str, str]) -> str:
 
 @contextmanager
 def opened(
-    asked: Asked, program: Program, book: RequestBook, worker: str, note: Callable[[str], None]
+    asked: Asked, program: Program, book: RequestBook, worker: Callable[[], str], note: Callable[[str], None]
 ) -> Iterator[Opened]:
     """The editor that was asked for, until the worker ends.
 
@@ -100,7 +100,7 @@ def opened(
         asked: What the user wants.
         program: The instructions.
         book: The study's account of requests.
-        worker: Who asks.
+        worker: Gives who asks.
         note: Is told what the user should know.
 
     Raises:

@@ -6,7 +6,7 @@ dies in between leaves a request that is counted and not a hole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
@@ -73,13 +73,20 @@ class PaidModel:
         client: Asks.
         price: Of the client's model.
         book: The study's.
-        worker: Who asks, as the study's leases know it.
+        worker: Who asks, as the study's leases know it now: a worker that was taken for dead goes on under another name.
         cap: Dollars that all requests of the study together may cost; None for no limit.
     """
 
-    def __init__(self, client: Client, price: Price, book: RequestBook, worker: str, cap: Decimal | None) -> None:
-        self.book, self.worker = book, worker
+    def __init__(
+        self, client: Client, price: Price, book: RequestBook, worker: Callable[[], str], cap: Decimal | None
+    ) -> None:
+        self.book, self._worker = book, worker
         self._client, self._price, self._cap = client, price, cap
+
+    @property
+    def worker(self) -> str:
+        """Who asks."""
+        return self._worker()
 
     def close(self) -> None:
         """Break off what is under way."""

@@ -45,7 +45,7 @@ def live(
     voice: Voice,
     environment: Mapping[str, str],
     book: RequestBook,
-    worker: str,
+    worker: Callable[[], str],
     *,
     note: Callable[[str], None],
     sleep: Callable[[float], object] | None = None,
@@ -72,7 +72,7 @@ def live(
 
 @contextmanager
 def recorded(
-    path: Path, voice: Voice, book: RequestBook, worker: str, *, note: Callable[[str], None]
+    path: Path, voice: Voice, book: RequestBook, worker: Callable[[], str], *, note: Callable[[str], None]
 ) -> Iterator[PaidModel]:
     """The model as it was recorded: no key, no network, no waiting between tries, the costs of that night.
 

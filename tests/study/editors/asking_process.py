@@ -25,7 +25,7 @@ def main(database: str, url: str, point: str) -> None:
     revision = ledger.revisions()[0]
     worker = ledger.open_lease(ledger.start_run({}))
     client = Client("claude-opus-5-5", Access(url, api_key="sk-ant-of-the-child"))
-    editor = AnthropicEditor(PaidModel(client, TABLE["claude-opus-5-5"], ledger.requests, worker, None))
+    editor = AnthropicEditor(PaidModel(client, TABLE["claude-opus-5-5"], ledger.requests, lambda: worker, None))
     briefing = Briefing("the rules", "train.py", "what was tried", "f" * 64)
     editor.propose(EditContext(revision.source, revision.sha256, briefing=briefing))
 

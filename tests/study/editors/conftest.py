@@ -88,7 +88,9 @@ class Desk:
         given: dict[str, Any] = {"sleep": self.pauses.append, **options}
         client = Client("claude-opus-5-5", Access(self.serve(*turns).url, api_key=KEY), **given)
         self._stack.callback(client.close)
-        return PaidModel(client, price, self.ledger.requests, self.worker, None if cap is None else Decimal(cap))
+        return PaidModel(
+            client, price, self.ledger.requests, lambda: self.worker, None if cap is None else Decimal(cap)
+        )
 
     def editor(self, *turns: Turn | Callable[[Asked], Turn], **options: Any) -> AnthropicEditor:
         return AnthropicEditor(self.model(*turns, **options))

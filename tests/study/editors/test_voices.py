@@ -38,14 +38,14 @@ def test_a_recorded_night_plays_again_without_key_or_waiting(desk: Desk, tmp_pat
     environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url}
     voice = Voice(effort="low", record=tape)
     book = desk.ledger.requests
-    with live(voice, environment, book, desk.worker, note=notes.append, sleep=desk.pauses.append) as model:
+    with live(voice, environment, book, lambda: desk.worker, note=notes.append, sleep=desk.pauses.append) as model:
         first = night(AnthropicEditor(model))
     assert first == [("an import", ""), ("another", "")]
     assert desk.pauses == [2]
     assert [note.partition("; ")[2] for note in notes] == ["once more in 2 s"]
     book.mark_used(desk.requests()[-1].draft)
     spent = book.spent()
-    with recorded(tape, Voice(), book, desk.worker, note=notes.append) as model:
+    with recorded(tape, Voice(), book, lambda: desk.worker, note=notes.append) as model:
         editor = AnthropicEditor(model)
         assert night(editor) == first
         book.mark_used(desk.requests()[-1].draft)
@@ -72,7 +72,7 @@ def test_the_flags_are_checked_before_anything_is_opened() -> None:
 def test_without_a_key_nothing_is_asked(desk: Desk) -> None:
     with (
         pytest.raises(InputError, match="set ANTHROPIC_API_KEY"),
-        live(Voice(), {}, desk.ledger.requests, desk.worker, note=print, sleep=desk.pauses.append),
+        live(Voice(), {}, desk.ledger.requests, lambda: desk.worker, note=print, sleep=desk.pauses.append),
     ):
         pass
 
@@ -81,7 +81,7 @@ def test_a_recording_is_not_recorded(desk: Desk, tmp_path: Path) -> None:
     voice = Voice(record=tmp_path / "b")
     with (
         pytest.raises(InputError, match="nothing to record"),
-        recorded(tmp_path / "a", voice, desk.ledger.requests, desk.worker, note=print),
+        recorded(tmp_path / "a", voice, desk.ledger.requests, lambda: desk.worker, note=print),
     ):
         pass
 

@@ -86,7 +86,7 @@ def test_a_night_with_a_command_takes_what_it_did_to_the_file(
         encoding="utf-8",
     )
     plan = ["--editor", f"command:sh {script}", "--edit-ratio", "1", "--baseline-repeats", "2", "--confirm", "0"]
-    done = autoresearch("study", "optimize", "--storage", sqlite_study, *plan, "--trials", "24", "--min-delta", "10")
+    done = autoresearch("study", "optimize", "--storage", sqlite_study, *plan, "--trials", "14", "--min-delta", "10")
     assert done.returncode == 0, done.stderr
     edits = {trial.title: trial for trial in check(sqlite_study).history() if trial.kind is Kind.EDIT}
     assert edits["a shorter memory"].val_bpb is not None
