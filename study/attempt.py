@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from autoresearch.errors import StudyError
+from autoresearch.errors import InputError, RevisionError, StudyError, TrialError
 
 from .briefing.program import read_program
 from .desk import Desk
-from .editors.blocks import between
-from .edits import sha256_of
+from .editors.blocks import EditError, between
+from .edits import defaults_of, sha256_of
 from .heartbeat import Heartbeat
 from .interrupts import Interrupts
 from .measure import Bench
 from .planner import Planner
-from .records import Edit, Incumbent, Status, TrialRecord
+from .records import Edit, Incumbent, Revision, TrialRecord
 from .request import Request
 from .schedule import Schedule
 from .storage.ledger import Ledger
@@ -45,8 +45,8 @@ def attempt(
         watch: Is told what happens.
 
     Raises:
-        EditError, RevisionError, TrialError: The text is not worth a budget; nothing is recorded.
-        StudyError: It was tried before, or another worker has taken it.
+        InputError, RevisionError: The text is not worth a budget; nothing is recorded.
+        StudyError: Another worker has taken it.
         KeyboardInterrupt: Ctrl-C or SIGTERM; a trial in flight was dropped and recorded as interrupted.
     """
     run = ledger.start_run({"try": title}, None, None)
@@ -59,15 +59,26 @@ def attempt(
         worker = Worker(ledger, bench, planner, run, lease, interrupts, watch)
         try:
             worker.reconcile()
+            first = ledger.incumbent()
+            _refuse(desk, ledger.revisions()[0] if first is None else ledger.revision(first.revision), first, text)
             incumbent = _after_baseline(planner, worker, schedule)
             base = ledger.revision(incumbent.revision)
-            desk.check(base, incumbent, text)
             edit = Edit(f"{NAME}:{sha256_of(text)[:16]}", title, hypothesis, between(base.source, text))
             trial = _run(ledger, planner, worker, schedule, edit, incumbent)
         finally:
             worker.close()
     ledger.end_run(run)
     return trial
+
+
+def _refuse(desk: Desk, base: Revision, incumbent: Incumbent | None, text: str) -> None:
+    """Raise where the text is not worth a budget, before anything else gets one; whatever it is, the mistake is the user's."""
+    try:
+        desk.check(base, defaults_of(base) if incumbent is None else incumbent.values, text)
+    except TrialError as error:
+        raise RevisionError(str(error), error.tail) from error
+    except EditError as error:
+        raise InputError(str(error)) from error
 
 
 def _after_baseline(planner: Planner, worker: Worker, schedule: Schedule) -> Incumbent:
@@ -80,10 +91,6 @@ def _after_baseline(planner: Planner, worker: Worker, schedule: Schedule) -> Inc
 def _run(
     ledger: Ledger, planner: Planner, worker: Worker, schedule: Schedule, edit: Edit, incumbent: Incumbent
 ) -> TrialRecord:
-    tried = [trial for trial in ledger.history() if trial.status is not Status.INTERRUPTED]
-    before = [trial.number for trial in tried if trial.key == edit.key]
-    if before:
-        raise StudyError(f"this text is trial {before[-1]} of the study: see `study show {before[-1]}`")
     planner.add_edit(edit, incumbent)
     waiting = [
         (identity, proposal) for identity, proposal in ledger.ready(incumbent.version) if proposal.key == edit.key

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
+from autoresearch.knobs import KnobValue
 from autoresearch.static_check import check_source
 
 from .briefing.lessons import due, finished_search_trials, lessons_prompt, scratchpad_of
@@ -57,9 +58,9 @@ class Desk:
             # Where they cannot be had, there may still be an answer that is paid for and waits to be used.
             with contextlib.suppress(EditorSpentError, EditorUnavailableError):
                 briefing = self._briefing(self._refreshed(self._model, briefing, lessons))
-        return EditContext(base.source, base.sha256, used, briefing, partial(self.check, base, incumbent))
+        return EditContext(base.source, base.sha256, used, briefing, partial(self.check, base, incumbent.values))
 
-    def check(self, base: Revision, incumbent: Incumbent, source: str) -> None:
+    def check(self, base: Revision, values: Mapping[str, KnobValue], source: str) -> None:
         """Raise where a whole new text is not worth a budget: in seconds, and before it gets one.
 
         Raises:
@@ -69,7 +70,7 @@ class Desk:
         """
         check_source(source)
         self._refuse_duplicate(base, source)
-        self._bench.preflight.check(source, incumbent.values, base)
+        self._bench.preflight.check(source, values, base)
 
     def _briefing(self, lessons: str) -> Briefing:
         return write_briefing(

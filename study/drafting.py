@@ -45,6 +45,7 @@ class Drafting:
         """
         if not self.is_busy and not self.is_over and self._clock() >= self._not_before:
             # A daemon, so that an answer that takes minutes cannot keep the process from ending.
+            self._note(f"the {self._editor.name} editor is asked for an edit; until it is there, samples")
             self._thread = threading.Thread(target=self._draft, args=(context, take), name="draft", daemon=True)
             self._thread.start()
         return self.is_busy

@@ -49,6 +49,11 @@ def _as_candidate(given: dict[str, Any]) -> dict[str, Any]:
     cache.mkdir(exist_ok=True)
     os.chdir(folder)
     os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
+    os.environ |= {  # as a candidate has it: a place of its own for what is compiled
+        "HOME": str(cache),
+        "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
+        "TRITON_CACHE_DIR": str(cache / "triton"),
+    }
     bait = Bait(**given["bait"])
     Enclosure.from_json(given["enclosure"]).enter([folder])
     forbidden = {name: _refusal(FORBIDDEN[name], bait) for name in given["forbidden"]}

@@ -74,6 +74,10 @@ class Asked:
                 raise InputError(f"{name} {value} is for --editor anthropic, and this one is {self.spec}: leave it out")
         if self.program is not None and self.name in ("none", "replay"):
             raise InputError(f"--program {self.program} is for an editor that reads, not for {self.spec}: leave it out")
+        if self.command_seconds != DEFAULT_SECONDS and self.name != "command":
+            raise InputError(f"--command-seconds {self.command_seconds:g} is for --editor command:CMD: leave it out")
+        if voice.record is not None and not voice.record.resolve().parent.is_dir():
+            raise InputError(f"--record {voice.record}: there is no folder {voice.record.resolve().parent}")
         voice.cap()
 
 

@@ -39,8 +39,8 @@ _LONGEST_TITLE = 120
 def try_(storage: str, study_name: str | None, file: Path, title: str, hypothesis: str, **given: Any) -> None:
     """Try FILE, a train.py that you or your agent changed: one trial, judged and recorded like any other.
 
-    It is compared with the best so far, and kept if it is better by more than the noise. A text that cannot be run, or was
-    tried before, is refused at once and costs no trial. Exit code 0 for a score, 1 for a trial that failed.
+    It is compared with the best so far, and kept if it is better by more than the noise. A text that cannot run in small, or
+    was tried before, is refused first and costs no trial. Exit code 0 for a score, 1 for a trial that failed, 2 for a refusal.
 
     \b
     autoresearch study best --write new.py       # the code to build on
