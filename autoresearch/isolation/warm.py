@@ -14,7 +14,6 @@ import ctypes
 import gc
 import os
 import selectors
-import shutil
 import signal
 import socket
 import sys
@@ -24,7 +23,7 @@ from typing import Any, NoReturn
 import psutil
 
 from autoresearch.sandbox.capabilities import open_to_others
-from autoresearch.sandbox.enclosure import SHARED_MEMORY, Enclosure
+from autoresearch.sandbox.enclosure import Enclosure
 
 from .channel import Channel
 from .priority import give_way
@@ -161,12 +160,7 @@ class _Warm:
     def _end_child(self) -> None:
         status = self._sweep()
         self._child = None
-        # This place's own /dev/shm: the next candidate shall find nothing there, and where something cannot be removed, another
-        # warm process has another one.
-        is_fit = self._enclosure is None or not self._enclosure.private or _wipe(SHARED_MEMORY)
         self._control.send({"said": "ended", "status": status})
-        if not is_fit:
-            os._exit(0)
 
     def _sweep(self) -> int | None:
         """Kill and reap everything below this process; return how the candidate ended, as `Popen.returncode` has it."""
@@ -183,21 +177,6 @@ class _Warm:
                 return ended
             if pid == self._child:
                 ended = os.waitstatus_to_exitcode(status)
-
-
-def _wipe(folder: Path) -> bool:
-    """Empty a folder, whatever rights were taken from those in it; whether nothing is left."""
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            path.chmod(0o700)
-            for inner, names, _ in os.walk(path):  # from the top, so that each can be listed when its turn comes
-                for below in (Path(inner, name) for name in names):
-                    if not below.is_symlink():
-                        below.chmod(0o700)
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-    return not any(folder.iterdir())
 
 
 def _kill_group(leader: int) -> None:

@@ -20,7 +20,7 @@ from .resources import Resources, tasks_of_user
 from .syscalls import restrict_syscalls
 
 _HARMLESS = ("null", "zero", "full", "random", "urandom")  # of /dev
-SHARED_MEMORY = Path("/dev/shm")
+_SHARED_MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Enclosure:
             *((Path(path), READ) for path in self.readable),
             *((Path(path), LIST) for path in self.listed),
             *((path, DEVICE) for path in devices),
-            *([(SHARED_MEMORY, WRITE)] if self.private else []),
+            *([(_SHARED_MEMORY, WRITE)] if self.private else []),
         ]
 
 
