@@ -21,7 +21,11 @@ def test_a_command_and_all_in_its_group_end_with_the_worker(tmp_path: Path, numb
     os.mkfifo(fifo)
     command = f"exec 9> {fifo}; (trap '' TERM HUP; sleep 60; echo outlived >&9) & echo here >&9; kill 0; sleep 60"
     command = f"trap '' TERM; {command}; echo outlived >&9"  # though it has sent its group a signal that most end at
-    with subprocess.Popen([sys.executable, WORKER, command], env={**os.environ, "TMPDIR": str(tmp_path)}) as worker:
+    with subprocess.Popen(
+        [sys.executable, WORKER, command],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # below `nohup` it would be ignored
+    ) as worker:
         with fifo.open(encoding="utf-8") as pipe:
             assert pipe.readline() == "here\n"
             worker.send_signal(number)
