@@ -24,7 +24,7 @@ def test_a_command_and_all_in_its_group_end_with_the_worker(tmp_path: Path, numb
     with subprocess.Popen(
         [sys.executable, WORKER, command],
         env={**os.environ, "TMPDIR": str(tmp_path)},
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # below `nohup` it would be ignored
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 -- below `nohup` it would be ignored
     ) as worker:
         with fifo.open(encoding="utf-8") as pipe:
             assert pipe.readline() == "here\n"
