@@ -51,7 +51,7 @@ def attempt(
     """
     run = ledger.start_run({"try": title}, None, None)
     plan = request.plan(None)
-    desk = Desk(ledger, bench, plan, read_program(), None, watch.note)
+    desk = Desk(ledger, bench, plan, read_program(), None)
     planner = Planner(ledger, bench.settings, plan, bench.preflight.knobs, watch.note)
     schedule = Schedule(bench.settings, None, None, confirm=0, workers=1, clock=ledger.now)
     with Heartbeat(ledger, run, watch.note) as lease:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from autoresearch.knobs import KnobValue
@@ -34,7 +34,6 @@ class Desk:
         plan: How it is searched.
         program: The human's instructions.
         model: Who keeps the scratchpad of lessons; None where nobody does.
-        note: Is told what the user should know.
     """
 
     def __init__(
@@ -44,10 +43,9 @@ class Desk:
         plan: Plan,
         program: Program,
         model: PaidModel | None,
-        note: Callable[[str], None],
     ) -> None:
         self._ledger, self._bench, self._plan = ledger, bench, plan
-        self._program, self._model, self._note = program, model, note
+        self._program, self._model = program, model
 
     def context(self, base: Revision, incumbent: Incumbent, used: frozenset[str]) -> EditContext:
         """Everything that an editor of this incumbent is told."""

@@ -45,7 +45,8 @@ class Drafting:
         """
         if not self.is_busy and not self.is_over and self._clock() >= self._not_before:
             # A daemon, so that an answer that takes minutes cannot keep the process from ending.
-            self._note(f"the {self._editor.name} editor is asked for an edit; until it is there, samples")
+            if not self._complained:  # while it cannot be had, that has been said
+                self._note(f"the {self._editor.name} editor is asked for an edit; until it is there, samples")
             self._thread = threading.Thread(target=self._draft, args=(context, take), name="draft", daemon=True)
             self._thread.start()
         return self.is_busy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -50,6 +51,7 @@ class Circumstances:
     watch_again: Callable[[Progress], None]  # of the second
     note: Callable[[str], None]
     time_for_another: Callable[[], bool]  # whether a second run would end before the deadline
+    interruptible: Callable[[], AbstractContextManager[None]]  # where Ctrl-C may act: in a run, and not in the database
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def measure(ledger: Ledger, bench: Bench, trial: TrialRecord, how: Circumstances
         probing=probing_of(trial, history, incumbent, how.threshold, bench.device),
         lineage=_lineage(ledger, trial),
     )
-    first = run(settings, settings.source.parent, watch=how.watch)
+    with how.interruptible():
+        first = run(settings, settings.source.parent, watch=how.watch)
     if not _is_implausible(first, trial, history, incumbent, how):
         return Measured(first, None)
     if not how.time_for_another():
@@ -93,7 +96,9 @@ def measure(ledger: Ledger, bench: Bench, trial: TrialRecord, how: Circumstances
     folder = bench.folders.second(trial.number)
     try:
         # The text anew from the database: the first run could write to the file.
-        second = run(replace(settings_of(ledger, bench, trial), seed=_OTHER_SEED), folder, watch=how.watch_again)
+        again = replace(settings_of(ledger, bench, trial), seed=_OTHER_SEED)
+        with how.interruptible():
+            second = run(again, folder, watch=how.watch_again)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     better, worse = sorted((first, second), key=lambda result: result.val_bpb)

@@ -123,7 +123,7 @@ def work(ledger: Ledger, bench: Bench, request: Request, run: str, interrupts: I
         opened(request.asked, program, ledger.requests, lambda: lease.worker, watch.note) as editing,
     ):
         plan = request.plan(editing.editor)
-        desk = Desk(ledger, bench, plan, program, editing.model, watch.note)
+        desk = Desk(ledger, bench, plan, program, editing.model)
         context_of = plain_context if request.asked.name == "replay" else desk.context
         planner = Planner(ledger, bench.settings, plan, bench.preflight.knobs, watch.note, context_of)
         worker = Worker(ledger, bench, planner, run, lease, interrupts, watch)

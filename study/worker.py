@@ -147,10 +147,10 @@ class Worker:
             watch_again=partial(self._watch.progress, trial),
             note=self._watch.note,
             time_for_another=time_for_another,
+            interruptible=self._interrupts.allowed,
         )
         try:
-            with self._interrupts.allowed():
-                return measure(self._ledger, self._bench, trial, how)
+            return measure(self._ledger, self._bench, trial, how)
         except (OSError, TrialError):
             check_disk(folder)  # a full disk is nobody's edit's fault
             raise
@@ -217,10 +217,10 @@ class Worker:
             self._fail(trial, status, str(error), tail=getattr(error, "tail", ""), excess=excess)
 
     def _keep_files(self, trial: TrialRecord) -> None:
-        source = settings_of(
+        settings = settings_of(
             self._ledger, self._bench, trial
-        ).source  # written again: the trial may have written over it
-        keep_files(self._ledger, trial, source.parent)
+        )  # writes the text again: the trial may have written over it
+        keep_files(self._ledger, trial, settings.source.parent)
 
     def _fail(
         self, trial: TrialRecord, status: Status, reason: str, tail: str = "", excess: float | None = None

@@ -1,8 +1,9 @@
 """Compiled code, kept from trial to trial of one revision, without keeping anything that a trial has learned.
 
 A trial compiles into a folder of its own. What is in there is copied away just before its clock starts, while it waits for its
-first batch: until then it has seen random tokens alone. What it writes there later goes with it, so no trial can leave weights for another one to go on from. And what one
-revision has compiled is only handed to itself and to those made from it, so none can leave a library for its rivals to load.
+first batch: until then it has seen random tokens alone. What it writes there later goes with it, so no trial can leave weights
+for another one to go on from. And what one revision has compiled is only handed to itself and to those made from it, so none
+can leave a library for its rivals to load.
 """
 
 from __future__ import annotations
@@ -46,17 +47,20 @@ class Kernels:
 
     def keep(self, revision: str, scratch: Path) -> None:
         """Copy what a trial has compiled, just before its clock starts; files that are kept already stay as they are."""
-        room, deadline = _MOST_BYTES, time.monotonic() + _MOST_SECONDS
+        kept = self._root / revision
+        room = _MOST_BYTES - sum(path.stat().st_size for path in kept.rglob("*") if path.is_file())
+        deadline = time.monotonic() + _MOST_SECONDS
         for name, descriptor in _regular_files(scratch / COMPILED, deadline):
             with os.fdopen(descriptor, "rb") as source:
                 size = os.fstat(descriptor).st_size
-                room -= size
-                if room < 0:
-                    return
                 with contextlib.suppress(OSError):  # a name that is too long, a file where there was a folder
-                    place = self._root / revision / name
-                    if not place.exists():
-                        self._write(place, source.read(size))
+                    place = kept / name
+                    if place.exists():
+                        continue
+                    room -= size
+                    if room < 0:
+                        return
+                    self._write(place, source.read(size))
 
     def _write(self, place: Path, content: bytes) -> None:
         """All of it or nothing: another worker may be reading."""

@@ -14,7 +14,7 @@ from autoresearch.errors import InputError
 
 from .usage import Usage
 
-DATE = "2026-11-25"  # when the table was last compared with platform.claude.com/docs, model by model
+DATE = "2026-11-25"  # when the table was last compared with a copy of the price list on platform.claude.com/docs
 DEFAULT_MODEL = "claude-opus-5-5"
 
 _MILLION = Decimal(1_000_000)

@@ -80,3 +80,12 @@ def test_a_flood_is_not_kept_whole(kernels: Kernels, tmp_path: Path, monkeypatch
     monkeypatch.setattr("autoresearch.isolation.kernels._MOST_ENTRIES", 4)
     kernels.keep("a", compiled(tmp_path / "1", **{f"file{number}": "x" for number in range(10)}))
     assert len(handed(kernels, ["a"], tmp_path / "2")) == 3
+
+
+def test_a_revision_s_trials_together_keep_no_more_than_one_may(
+    kernels: Kernels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autoresearch.isolation.kernels._MOST_BYTES", 25)
+    for number in range(5):
+        kernels.keep("a", compiled(tmp_path / str(number), **{f"file{number}": "x" * 10}))
+    assert sorted(handed(kernels, ["a"], tmp_path / "last")) == ["file0", "file1"]
