@@ -1,7 +1,10 @@
 """Writes down each row that it is asked to where it hopes that the next process, or the next trial, will find it."""
 
-LOOK = """
+IMPORT = """
+
 import os
+
+# Where it starts: what a process writes it may read again, as it may remember it.
 for place in (os.path.expanduser("~"), "..", "/tmp", "/dev/shm", "/var/tmp"):
     path = os.path.join(place, "rows.txt")
     if os.path.exists(path):
