@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 import psutil
 
 from autoresearch.sandbox.capabilities import open_to_others
-from autoresearch.sandbox.enclosure import Enclosure
+from autoresearch.sandbox.enclosure import SHARED_MEMORY, Enclosure
 
 from .channel import Channel
 from .priority import give_way
@@ -161,6 +161,8 @@ class _Warm:
         status = self._sweep()
         self._child = None
         self._control.send({"said": "ended", "status": status})
+        if self._enclosure is not None and self._enclosure.private and os.listdir(SHARED_MEMORY):
+            os._exit(0)  # what was left there is not for the next candidate, and another namespace has another /dev/shm
 
     def _sweep(self) -> int | None:
         """Kill and reap everything below this process; return how the candidate ended, as `Popen.returncode` has it."""

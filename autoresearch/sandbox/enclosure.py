@@ -20,7 +20,7 @@ from .resources import Resources, tasks_of_user
 from .syscalls import restrict_syscalls
 
 _HARMLESS = ("null", "zero", "full", "random", "urandom")  # of /dev
-_SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,7 @@ class Enclosure:
     listed: tuple[str, ...]  # readable by their names alone
     devices: bool  # the GPU's
     landlock: bool  # whether the kernel has it; else a namespace restricts the files, and only there
-    private: (
-        bool  # whether there is a namespace around it: no other process, and a /dev/shm for this study's training alone
-    )
+    private: bool  # whether there is a namespace around it: no other process, and a /dev/shm of its own
     resources: Resources
     others: int  # tasks of this user, when it was made
 
@@ -88,7 +86,7 @@ class Enclosure:
             *((Path(path), READ) for path in self.readable),
             *((Path(path), LIST) for path in self.listed),
             *((path, DEVICE) for path in devices),
-            *([(_SHARED_MEMORY, WRITE)] if self.private else []),
+            *([(SHARED_MEMORY, WRITE)] if self.private else []),
         ]
 
 

@@ -64,6 +64,7 @@ class Case:
     same_score: bool = False
     leaves_no: str = ""
     never: str = ""
+    again: bool = False
     spoils_nothing: bool = False
     needs: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
@@ -211,6 +212,8 @@ def check_ending(
     """Run a case past the static check, and see that it ends as its file says, and leaves nothing behind."""
     if case.needs == "sandbox" and supervisor.sandbox is None:
         pytest.skip("no sandbox holds here")
+    if case.again:
+        run_case(case, supervisor, dataset, folder / "before")
     ending = _ending(case, supervisor, dataset, folder)
     if isinstance(ending, TrialResult):
         assert "score" in case.ends.split("|"), f"it has a score of {ending.val_bpb}"
