@@ -63,7 +63,8 @@ def attempt(
             _refuse(desk, ledger.revisions()[0] if first is None else ledger.revision(first.revision), first, text)
             incumbent = _after_baseline(planner, worker, schedule)
             base = ledger.revision(incumbent.revision)
-            edit = Edit(f"{NAME}:{sha256_of(text)[:16]}", title, hypothesis, between(base.source, text))
+            key = f"{NAME}:{sha256_of(text)[:16]}:v{incumbent.version}"  # a text may be tried again on a better one
+            edit = Edit(key, title, hypothesis, between(base.source, text))
             trial = _run(ledger, planner, worker, schedule, edit, incumbent)
         finally:
             worker.close()

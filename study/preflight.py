@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -40,9 +41,12 @@ from .settings import StudySettings
 
 _STEPS = 2  # the second finds what only shows once the optimizer has its state
 # What ends is given time to, for it may have little of a busy core; what does not end is no worse for it.
+# The full preset's own text takes 125 s of one slow core in all.
 LIMITS = Limits(
-    inspection=30.0, startup=90.0, steps=120.0, handover=60.0, answer=60.0, evaluation=120.0, log_bytes=2**20
+    inspection=60.0, startup=180.0, steps=300.0, handover=60.0, answer=120.0, evaluation=300.0, log_bytes=2**20
 )
+_LEFT_BEHIND = 3600.0  # seconds; a check that is still going on is younger than that
+_PREFIX = "preflight-"  # of the folders of checks
 _FEWEST_ROWS, _EVAL_TOKENS = 2, 2**12  # to ask about: so many rows, or more where they are short
 _WHERE = "in the check before its trial (two steps of one row on the CPU)"
 _REMEMBERED = 64  # texts that passed
@@ -146,13 +150,22 @@ def _throwaway(under: Path) -> Iterator[Path]:
     """A folder that is gone afterwards, with whatever was put into it."""
     try:
         under.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="preflight-", dir=under))
+        _clear(under)
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=under))
     except OSError as error:
         raise StorageError(f"cannot make a folder in {under}: {error.strerror}; expected room for a check") from error
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(under: Path) -> None:
+    """Remove what workers that were killed have left."""
+    for folder in under.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # another worker may be at it
+            if time.time() - folder.stat().st_mtime > _LEFT_BEHIND:
+                shutil.rmtree(folder)
 
 
 def _cpu(precision: str) -> Device:

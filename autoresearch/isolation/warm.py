@@ -161,7 +161,7 @@ class _Warm:
         status = self._sweep()
         self._child = None
         self._control.send({"said": "ended", "status": status})
-        if self._enclosure is not None and self._enclosure.private and os.listdir(SHARED_MEMORY):
+        if self._enclosure is not None and self._enclosure.private and any(SHARED_MEMORY.iterdir()):
             os._exit(0)  # what was left there is not for the next candidate, and another namespace has another /dev/shm
 
     def _sweep(self) -> int | None:

@@ -16,6 +16,7 @@ from .usage import Usage
 
 DATE = "2026-11-25"  # when the table was last compared with a copy of the price list on platform.claude.com/docs
 DEFAULT_MODEL = "claude-opus-5-5"
+EFFORTS = ("low", "medium", "high", "xhigh", "max")  # that the API knows
 
 _MILLION = Decimal(1_000_000)
 _WRITE_5M, _WRITE_1H, _READ = Decimal("1.25"), Decimal(2), Decimal("0.1")  # times the price of input

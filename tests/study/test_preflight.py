@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -70,6 +71,17 @@ LITTER = "from pathlib import Path as P\nP('given.py').mkdir(exist_ok=True)\nP('
 
 def test_what_a_text_leaves_in_the_folder_is_in_nobody_s_way(checked: Callable[..., Preflight]) -> None:
     checked(SOURCE + LITTER)
+
+
+def test_what_a_killed_worker_left_goes_and_what_another_one_is_at_stays(
+    supervisor: Supervisor, tiny_dataset: Dataset, tmp_path: Path
+) -> None:
+    left, at_work = tmp_path / "preflight-left", tmp_path / "preflight-at-work"
+    for folder in (left, at_work):
+        (folder / "trial").mkdir(parents=True)
+    os.utime(left, (0, 0))
+    Preflight(lambda: supervisor, tiny_dataset, settings_of(tiny_dataset), tmp_path).knobs(SOURCE)
+    assert [path.name for path in tmp_path.iterdir()] == [at_work.name]
 
 
 @pytest.fixture

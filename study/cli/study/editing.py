@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from autoresearch.study.editors.named import EXPECTED
-from autoresearch.study.model.prices import DATE, DEFAULT_MODEL, TABLE
+from autoresearch.study.model.prices import DATE, DEFAULT_MODEL, EFFORTS, TABLE
 from autoresearch.study.request import Request
 
 Command = Callable[..., Any]
@@ -28,7 +28,9 @@ _FLAGS = (
         help=f"Of --editor anthropic: {', '.join(TABLE)}, or another.  [default: {DEFAULT_MODEL}]",
     ),
     click.option(
-        "--effort", metavar="LEVEL", help="How hard the model thinks: low, medium, high.  [default: the model's own]"
+        "--effort",
+        type=click.Choice(EFFORTS),
+        help="How hard the model thinks; not every model takes every one.  [default: the model's own]",
     ),
     click.option(
         "--max-cost",

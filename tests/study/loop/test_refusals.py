@@ -52,6 +52,7 @@ def refusal(*arguments: str) -> str:
         (["--edit-ratio", "1.5"], "--edit-ratio is 1.5: expected a share from 0 to 1"),
         (["--edit-ratio", "0.5", "--policy", "stagnation"], "belongs to --policy ratio"),
         (["--policy", "never"], "'never' is not one of"),
+        (["--effort", "extreme"], "'extreme' is not one of"),
         (["--sampler", "grid"], "'grid' is not one of"),
         (["--editor", "magic"], "there is no editor 'magic'"),
         (["--editor", "replay:no-such-file"], "cannot read no-such-file"),
