@@ -75,9 +75,15 @@ def _binds(grants: Grants) -> list[str | Path]:
 
 
 def _covered(grants: Grants) -> list[Path]:
+    """What is hidden, in each place where it would show: a bound link, to a virtual environment say, shows it once more."""
     shown = [*grants.readable, *grants.writable]
-    hidden = (*grants.hidden, *grants.corpora)
-    return [path for path in hidden if path not in shown and any(path.is_relative_to(other) for other in shown)]
+    places: dict[Path, None] = {}
+    for path in (*grants.hidden, *grants.corpora):
+        for other in shown:
+            for top in {other, other.resolve()}:
+                if path.is_relative_to(top) and (place := other / path.relative_to(top)) not in shown:
+                    places[place] = None
+    return list(places)
 
 
 @cache

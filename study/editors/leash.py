@@ -18,6 +18,7 @@ _DEAF_TO = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)  # whi
 
 def main(pipe: int, seconds: float, command: str) -> None:
     """Become `sh -c COMMAND`, killed with its whole group when the pipe's other end is closed or the time is up."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF_TO)  # for the watcher, from its first moment on
     child = os.fork()
     if child == 0:
         if os.fork() == 0:  # not a child of the command, which may wait for all that it has
@@ -25,14 +26,13 @@ def main(pipe: int, seconds: float, command: str) -> None:
         os._exit(0)
     os.waitpid(child, 0)
     os.close(pipe)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
         signal.signal(number, signal.SIG_DFL)
     os.execvp("sh", ["sh", "-c", command])
 
 
 def _watch(pipe: int, seconds: float) -> None:
-    for number in _DEAF_TO:
-        signal.signal(number, signal.SIG_IGN)
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 1)  # whoever reads the command's output shall not wait for the watcher
     os.dup2(nowhere, 2)

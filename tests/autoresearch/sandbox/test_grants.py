@@ -55,3 +55,12 @@ def test_what_is_hidden_covers_what_holds_it_and_what_lies_in_it_shows_again(tmp
     assert places == sorted(places)
     assert words[words.index(str(usr / "home")) - 1] == "--tmpfs"
     assert words[-5:] == ["/", "--chdir", "/", "--", "/usr/bin/true"]
+
+
+def test_what_is_hidden_is_covered_behind_a_link_as_well(tmp_path: Path) -> None:
+    venv, linked = tmp_path / "venv", tmp_path / "linked"
+    (venv / "texts").mkdir(parents=True)
+    linked.symlink_to(venv)
+    words = Bubblewrap().command(["/usr/bin/true"], Grants((venv, linked), (), devices=False, corpora=(venv / "texts",)))
+    covered = {words[at + 1] for at, word in enumerate(words) if word == "--tmpfs"}
+    assert covered >= {str(venv / "texts"), str(linked / "texts")}
