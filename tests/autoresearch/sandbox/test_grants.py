@@ -61,6 +61,8 @@ def test_what_is_hidden_is_covered_behind_a_link_as_well(tmp_path: Path) -> None
     venv, linked = tmp_path / "venv", tmp_path / "linked"
     (venv / "texts").mkdir(parents=True)
     linked.symlink_to(venv)
-    words = Bubblewrap().command(["/usr/bin/true"], Grants((venv, linked), (), devices=False, corpora=(venv / "texts",)))
+    words = Bubblewrap().command(
+        ["/usr/bin/true"], Grants((venv, linked), (), devices=False, corpora=(venv / "texts",))
+    )
     covered = {words[at + 1] for at, word in enumerate(words) if word == "--tmpfs"}
     assert covered >= {str(venv / "texts"), str(linked / "texts")}
