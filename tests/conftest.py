@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+# Tiny models gain nothing by threads, and those of several processes wait for each other. Read where torch is imported, so before.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from autoresearch.data.dataset import Dataset
 from autoresearch.data.prepare import DataSettings, prepare
@@ -16,8 +27,49 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole studies first: they take longest, and nobody should have to wait for the last of them alone."""
-    items.sort(key=lambda item: "loop" not in item.path.parts)
+    """Whole studies first, then the files with most slow tests: nobody should have to wait for the last of them alone."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: ("loop" not in item.path.parts, -slow[item.path], item.path))
+
+
+class Commands:
+    """Runs the command line, in processes that need not import it: `command_process.py` says how."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("command_process.py")
+        # -P: the script's folder has a folder of our package's name.
+        command = [sys.executable, "-P", "-W", "ignore", str(script)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(
+        self, *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """`autoresearch` with these arguments."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with tempfile.NamedTemporaryFile("r+") as out, tempfile.NamedTemporaryFile("r+") as err:
+            job = {
+                "arguments": arguments,
+                "environment": dict(os.environ if environment is None else environment),
+                "folder": str(folder or Path.cwd()),
+                "out": out.name,
+                "err": err.name,
+            }
+            self._process.stdin.write(json.dumps(job) + "\n")
+            self._process.stdin.flush()
+            code = int(self._process.stdout.readline())
+            return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
+
+    def close(self) -> None:
+        """End with the last of them."""
+        self._process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """The command line, for whole runs of it."""
+    with closing(Commands()) as running:
+        yield running
 
 
 _SUBJECTS = ("The night", "A model", "Some corpus", "One trial", "Every morning", "The judge")

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-COMMAND = [sys.executable, "-c", "from autoresearch.study.cli import main; main()", "doctor", "--device", "cpu"]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 CHECKS = [
     "python",
     "torch",
@@ -28,13 +29,23 @@ CHECKS = [
 ]
 
 
-def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    # Without a compiler none is tried, which would take most of the time.
-    environment = {**os.environ, "AUTORESEARCH_HOME": str(folder / "home"), "CXX": "no-such-compiler", **variables}
-    environment.pop("OPTUNA_STORAGE", None)
-    return subprocess.run(
-        [*COMMAND, *arguments], env=environment, cwd=folder, capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def run(tmp_path: Path, commands) -> Run:
+    def start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        # Without a compiler none is tried, which would take most of the time.
+        environment = {
+            **os.environ,
+            "AUTORESEARCH_HOME": str(tmp_path / "home"),
+            "CXX": "no-such-compiler",
+            **variables,
+        }
+        environment.pop("OPTUNA_STORAGE", None)
+        done: subprocess.CompletedProcess[str] = commands.run(
+            "doctor", "--device", "cpu", *arguments, environment=environment, folder=tmp_path
+        )
+        return done
+
+    return start
 
 
 def checks(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
@@ -42,8 +53,8 @@ def checks(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_its_lines_end_with_a_verdict_that_is_the_exit_code(tmp_path: Path) -> None:
-    done = run(tmp_path)
+def test_its_lines_end_with_a_verdict_that_is_the_exit_code(run: Run) -> None:
+    done = run()
     lines = done.stdout.splitlines()
     names = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert [name for name in CHECKS if name not in names] == []
@@ -52,8 +63,8 @@ def test_its_lines_end_with_a_verdict_that_is_the_exit_code(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_json_says_the_same_and_never_the_key(tmp_path: Path) -> None:
-    done = run(tmp_path, "-f", "json", ANTHROPIC_API_KEY="sk-very-secret")
+def test_json_says_the_same_and_never_the_key(run: Run, tmp_path: Path) -> None:
+    done = run("-f", "json", ANTHROPIC_API_KEY="sk-very-secret")
     found = checks(done)
     assert found["API key"]["data"] == {"present": True}
     assert "very-secret" not in done.stdout + done.stderr
@@ -65,9 +76,9 @@ def test_json_says_the_same_and_never_the_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_database_that_cannot_be_used_is_the_verdict(tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_used_is_the_verdict(run: Run, tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("no database " * 100, encoding="ascii")
-    done = run(tmp_path, "-f", "json", "--storage", "sqlite:///text.db")
+    done = run("-f", "json", "--storage", "sqlite:///text.db")
     assert done.returncode == 1
     assert checks(done)["storage"]["fine"] is False
 

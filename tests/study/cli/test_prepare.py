@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from autoresearch.data.prepare import DataSettings
 from autoresearch.study.cli.prepare import prepare, progress_on_stderr
 
 COMMAND = [sys.executable, "-c", "from autoresearch.study.cli import main; main()", "prepare"]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = ["--vocab-size", "2048", "--context", "256"]
 
 
@@ -22,8 +24,9 @@ def environment(home: Path) -> dict[str, str]:
     return {**os.environ, "AUTORESEARCH_HOME": str(home)}
 
 
-def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], env=environment(home), capture_output=True, text=True, check=False)
+@pytest.fixture(scope="session")
+def run(commands) -> Run:
+    return lambda home, *arguments: commands.run("prepare", *arguments, environment=environment(home))
 
 
 def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -54,7 +57,7 @@ def fingerprint(home: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
+def expected(run: Run, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The fingerprint of a run that nothing interrupts."""
     home = tmp_path_factory.mktemp("uninterrupted")
     assert run(home, *SMALL).returncode == 0
@@ -71,7 +74,7 @@ def test_help_shows_an_example() -> None:
     assert "autoresearch prepare my-texts/ --vocab-size 2048" in CliRunner().invoke(prepare, ["--help"]).output
 
 
-def test_the_summary_is_on_stdout_and_the_progress_on_stderr(tmp_path: Path) -> None:
+def test_the_summary_is_on_stdout_and_the_progress_on_stderr(run: Run, tmp_path: Path) -> None:
     finished = run(tmp_path, *SMALL)
     names = [line.split()[0] for line in finished.stdout.splitlines()]
     assert names == ["dataset", "documents", "text", "rows", "kept", "path", "fingerprint", "next"]
@@ -79,19 +82,19 @@ def test_the_summary_is_on_stdout_and_the_progress_on_stderr(tmp_path: Path) -> 
     assert finished.stderr.splitlines()[0] == "reading"
 
 
-def test_vocabulary_and_context_come_from_the_preset(tmp_path: Path) -> None:
+def test_vocabulary_and_context_come_from_the_preset(run: Run, tmp_path: Path) -> None:
     assert run(tmp_path, "--preset", "gpu-small").returncode == 0
     assert [path.parent.name for path in tmp_path.glob("data/*/meta.json")] == ["builtin-v4096-c512"]
 
 
-def test_a_second_run_says_that_all_is_prepared(tmp_path: Path) -> None:
+def test_a_second_run_says_that_all_is_prepared(run: Run, tmp_path: Path) -> None:
     first, second = run(tmp_path, *SMALL), run(tmp_path, *SMALL)
     assert second.stderr.startswith("already prepared: ")
     assert second.stdout == first.stdout
 
 
 @pytest.mark.parametrize("stage", ["reading", "tokenizer", "packing train"])
-def test_ctrl_c_is_one_line_and_the_next_run_finishes(tmp_path: Path, expected: str, stage: str) -> None:
+def test_ctrl_c_is_one_line_and_the_next_run_finishes(run: Run, tmp_path: Path, expected: str, stage: str) -> None:
     code, rest = stop_at(stage, signal.SIGINT, start(tmp_path, *SMALL))
     assert code == 130
     assert rest.splitlines()[-1] == "autoresearch: interrupted"
@@ -101,7 +104,7 @@ def test_ctrl_c_is_one_line_and_the_next_run_finishes(tmp_path: Path, expected: 
     assert fingerprint(tmp_path) == expected
 
 
-def test_kill_9_costs_only_the_stage_in_flight(tmp_path: Path, expected: str) -> None:
+def test_kill_9_costs_only_the_stage_in_flight(run: Run, tmp_path: Path, expected: str) -> None:
     code, _ = stop_at("packing train", signal.SIGKILL, start(tmp_path, *SMALL))
     assert code == -signal.SIGKILL
     again = run(tmp_path, *SMALL)
@@ -129,14 +132,14 @@ def test_two_at_once_make_one_dataset(tmp_path: Path, expected: str) -> None:
         (["climbmix", "--shards", "7000"], "shards 7000 is out of range: expected 1 to 6542"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_bad_input_is_one_line_and_exit_code_2(run: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
     failed = run(tmp_path, *arguments)
     assert (failed.returncode, failed.stdout) == (2, "")
     assert failed.stderr.startswith(f"autoresearch: {words}")
     assert failed.stderr.count("\n") == 1
 
 
-def test_a_bad_file_leaves_nothing_that_breaks_the_next_run(tmp_path: Path) -> None:
+def test_a_bad_file_leaves_nothing_that_breaks_the_next_run(run: Run, tmp_path: Path) -> None:
     texts = tmp_path / "texts"
     texts.mkdir()
     for number in range(5):

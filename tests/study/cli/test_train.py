@@ -32,11 +32,10 @@ SUMMARY = [
 
 
 @pytest.fixture
-def run(tiny_dataset: Dataset, tiny_home: Path):
+def run(tiny_dataset: Dataset, tiny_home: Path, commands):
     def start(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [*COMMAND, "--data", tiny_dataset.name, *TINY, *arguments]
         environment = {**os.environ, "AUTORESEARCH_HOME": str(tiny_home)}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return commands.run("train", "--data", tiny_dataset.name, *TINY, *arguments, environment=environment)
 
     return start
 
@@ -170,10 +169,9 @@ def test_what_a_source_prints_does_not_mix_with_the_result(run, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_bad_knobs_are_found_before_a_corpus_is_prepared(tmp_path: Path) -> None:
+def test_bad_knobs_are_found_before_a_corpus_is_prepared(commands, tmp_path: Path) -> None:
     environment = {**os.environ, "AUTORESEARCH_HOME": str(tmp_path)}
-    command = [*COMMAND, "--device", "cpu", "--set", "dept=4"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = commands.run("train", "--device", "cpu", "--set", "dept=4", environment=environment)
     assert done.returncode == 2
     assert not list(tmp_path.iterdir())
 

@@ -88,13 +88,9 @@ def binding(tiny_dataset: Dataset, tiny_source: Path) -> list[str]:
 
 
 @pytest.fixture
-def autoresearch(home: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def autoresearch(home: Path, commands: Any) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the command line as a process of its own."""
-
-    def run(*arguments: str, **changes: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-W", "ignore", "-m", "autoresearch.study.cli", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=400, **changes)
-
+    run: Callable[..., subprocess.CompletedProcess[str]] = commands.run
     return run
 
 
@@ -123,10 +119,12 @@ class NightProcess:
             [sys.executable, "-W", "ignore", str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def run(self, storage: str, point: str = "", nth: int = 1, **request: Any) -> int:
+    def run(
+        self, storage: str, point: str = "", nth: int = 1, environment: Mapping[str, str] | None = None, **request: Any
+    ) -> int:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        job = {"storage": storage, "point": point, "nth": nth, "request": request}
+        job = {"storage": storage, "point": point, "nth": nth, "request": request, "environment": environment or {}}
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())

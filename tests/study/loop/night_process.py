@@ -1,7 +1,7 @@
 """A worker for tests to kill: reads jobs from stdin, one JSON object a line, and runs each in a fork of its own.
 
 A fork, because importing torch takes longer than the trials of these tests; and for the same reason the warm process is one,
-too. A job names the storage, the request, and
+too. A job names the storage, the request, further environment variables, and
 the point of the ledger (and which of its occurrences, counting from 1) at which the worker kills itself with SIGKILL;
 the point `any` counts all of them. The answer is a line with the exit code as `Popen.returncode` has it.
 """
@@ -20,6 +20,7 @@ from typing import IO, Any
 from autoresearch.isolation import candidate, preloaded, warm  # noqa: F401 -- a candidate imports all that a trial needs
 from autoresearch.isolation.supervisor import Supervisor
 from autoresearch.study.display import Plain
+from autoresearch.study.editors import anthropic, voices  # noqa: F401 -- the SDK takes a second to import
 from autoresearch.study.interrupts import Interrupts
 from autoresearch.study.optimize import open_bench, work
 from autoresearch.study.request import Request
@@ -71,6 +72,7 @@ class Forked:
 
 def run(job: dict[str, Any]) -> None:
     seen = 0
+    os.environ.update(job["environment"])
 
     def observe(point: str) -> None:
         nonlocal seen
