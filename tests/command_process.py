@@ -8,6 +8,7 @@ not, is what was imported; how a command starts, ends by a signal or behaves on 
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import signal
@@ -58,6 +59,8 @@ def be(job: dict[str, Any]) -> None:
 def main() -> None:
     """Until stdin ends."""
     preloaded.preload(preloaded.DECORATED)
+    gc.collect()
+    gc.freeze()  # else each fork's collections would copy every page that holds an object
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

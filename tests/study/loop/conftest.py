@@ -52,8 +52,8 @@ def tiny_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def edits(tmp_path: Path) -> str:
+@pytest.fixture(scope="session")
+def edits(tmp_path_factory: pytest.TempPathFactory) -> str:
     """`--editor` for edits that mostly work: a schedule, a crash in training, text that is not there, another schedule."""
     records = [
         ("start the momentum higher", "0.85 + 0.10 * min(", "0.88 + 0.07 * min("),
@@ -64,7 +64,7 @@ def edits(tmp_path: Path) -> str:
         ("a smaller cap", "15.0", "12.0"),
         ("a shorter memory", "MUON_BETA2 = 0.95", "MUON_BETA2 = 0.9"),
     ]
-    path = tmp_path / "edits.jsonl"
+    path = tmp_path_factory.mktemp("edits") / "edits.jsonl"
     lines = [
         json.dumps({"title": title, "hypothesis": "it may help", "edits": [{"search": search, "replace": replace}]})
         for title, search, replace in records

@@ -8,6 +8,7 @@ the point `any` counts all of them. The answer is a line with the exit code as `
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -93,6 +94,8 @@ def run(job: dict[str, Any]) -> None:
 
 def main() -> None:
     preloaded.preload(preloaded.DECORATED)
+    gc.collect()
+    gc.freeze()  # else each fork's collections would copy every page that holds an object
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -54,15 +56,32 @@ def candidate_of(process: subprocess.Popen[str]) -> psutil.Process:
     raise AssertionError("the worker ended first")
 
 
+@dataclass(frozen=True)
+class Night:
+    """A whole night that has ended."""
+
+    storage: str
+    done: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def night(
+    tmp_path_factory: pytest.TempPathFactory, commands: Any, binding: list[str], edits: str, tiny_home: Path
+) -> Night:
+    storage = f"sqlite:///{tmp_path_factory.mktemp('night') / 'study.db'}"
+    plan = ["--trials", "9", "--editor", edits, "--edit-ratio", "0.6", "--min-delta", "0"]
+    plan += ["--baseline-repeats", "2", "--confirm", "2"]
+    environment = {**os.environ, "AUTORESEARCH_HOME": str(tiny_home)}
+    done = commands.run("study", "optimize", "--storage", storage, *binding, *plan, environment=environment)
+    assert done.returncode == 0, done.stderr
+    return Night(storage, done)
+
+
 @pytest.mark.slow
 def test_one_command_runs_samples_and_edits_to_an_honest_summary(
-    sqlite_url: str, autoresearch: Run, binding: list[str], edits: str, check: Callable[[str], Ledger], home: Path
+    night: Night, check: Callable[[str], Ledger], home: Path
 ) -> None:
-    plan = ["--trials", "9", "--editor", edits, "--edit-ratio", "0.6", "--baseline-repeats", "2", "--confirm", "2"]
-    done = autoresearch("study", "optimize", "--storage", sqlite_url, *binding, *plan)
-    assert done.returncode == 0, done.stderr
-
-    ledger = check(sqlite_url)
+    ledger, done = check(night.storage), night.done
     history = ledger.history()
     by_kind = {kind: [trial for trial in history if trial.kind is kind] for kind in Kind}
     assert len(by_kind[Kind.BASELINE]) == 2
@@ -125,21 +144,18 @@ def test_a_gain_that_is_not_plausible_must_be_reached_twice_and_the_worse_score_
 
 @pytest.mark.slow
 def test_best_write_reproduces_the_score_and_edits_replay_into_a_second_study(
-    sqlite_url: str, autoresearch: Run, binding: list[str], edits: str, tmp_path: Path, check: Callable[[str], Ledger]
+    night: Night, autoresearch: Run, binding: list[str], tmp_path: Path, check: Callable[[str], Ledger]
 ) -> None:
-    plan = ["--editor", edits, "--baseline-repeats", "2", "--confirm", "0", "--min-delta", "0"]
-    done = autoresearch("study", "optimize", "--storage", sqlite_url, *binding, "--trials", "7", *plan)
-    assert done.returncode == 0, done.stderr
-    ledger = check(sqlite_url)
+    ledger = check(night.storage)
     best = tmp_path / "best.py"
-    assert autoresearch("study", "best", "--storage", sqlite_url, "--write", str(best)).returncode == 0
+    assert autoresearch("study", "best", "--storage", night.storage, "--write", str(best)).returncode == 0
     data, steps = binding[binding.index("--data") + 1], binding[binding.index("--steps") + 1]
     run = ["train", "--source", str(best), "--data", data, "--steps", steps, "--no-compile", "--device", "cpu"]
     again = json.loads(autoresearch(*run, "--preset", "cpu", "--json").stdout)
     assert again["val_bpb"] == pytest.approx(ledger.incumbent().val_bpb, abs=1e-4)
 
     exported = tmp_path / "exported.jsonl"
-    assert autoresearch("study", "export", "--storage", sqlite_url, "--edits", str(exported)).returncode == 0
+    assert autoresearch("study", "export", "--storage", night.storage, "--edits", str(exported)).returncode == 0
     second = f"sqlite:///{tmp_path / 'second.db'}"
     plan = ["--editor", f"replay:{exported}", "--baseline-repeats", "2", "--confirm", "0", "--edit-ratio", "1"]
     done = autoresearch("study", "optimize", "--storage", second, *binding, "--trials", "4", *plan)
