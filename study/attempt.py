@@ -63,7 +63,7 @@ def attempt(
             _refuse(desk, ledger.revisions()[0] if first is None else ledger.revision(first.revision), first, text)
             incumbent = _after_baseline(planner, worker, schedule)
             base = ledger.revision(incumbent.revision)
-            key = f"{NAME}:{sha256_of(text)[:16]}:v{incumbent.version}"  # a text may be tried again on a better one
+            key = f"{NAME}:{sha256_of(text)[:16]}:v{incumbent.version}"  # what went stale for an older one does not stand in its way
             edit = Edit(key, title, hypothesis, between(base.source, text))
             trial = _run(ledger, planner, worker, schedule, edit, incumbent)
         finally:

@@ -9,6 +9,7 @@ from functools import partial
 from autoresearch.knobs import KnobValue
 from autoresearch.static_check import check_source
 
+from .allowance import limits_after
 from .briefing.lessons import due, finished_search_trials, lessons_prompt, scratchpad_of
 from .briefing.program import Program
 from .briefing.write import write_briefing
@@ -16,7 +17,6 @@ from .duplicates import fingerprint
 from .editors.blocks import EditError
 from .editors.editor import Briefing, EditContext, EditorSpentError, EditorUnavailableError
 from .editors.paid import PaidModel
-from .editors.reply import FORMAT
 from .editors.scratchpad import noted
 from .measure import Bench
 from .planner import Plan
@@ -76,9 +76,9 @@ class Desk:
             self._bench.settings,
             self._program,
             self._bench.device,
-            answer_format=FORMAT,
+            answer_format="" if self._plan.editor is None else self._plan.editor.answer_format,
             lessons=lessons,
-            limits=self._bench.supervisor.limits,
+            limits=limits_after(self._ledger.history(), self._bench.supervisor.limits),
             min_delta=self._plan.min_delta,
             max_gain=self._plan.max_gain,
         )

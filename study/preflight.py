@@ -108,12 +108,11 @@ class Preflight:
             TrialError: Its process died, or took too long.
             WorkerError: This machine starts no process.
         """
-        with self._one_at_a_time:
-            known = self._passed.get(sha256_of(source))
-            if known is not None:
-                return known
-            with _throwaway(self._folder) as folder:
-                return self._supervisor().knobs(source, folder, self._limits)
+        known = self._passed.get(sha256_of(source))
+        if known is not None:  # whatever is being checked meanwhile
+            return known
+        with self._one_at_a_time, _throwaway(self._folder) as folder:
+            return self._supervisor().knobs(source, folder, self._limits)
 
     def _play(self, revision: Revision, values: Mapping[str, KnobValue], folder: Path) -> None:
         one_row = {**values, **dict(zip(BATCH_KNOBS, (1, self._settings.context), strict=True))}

@@ -102,6 +102,7 @@ class _Warm:
     def __init__(self, control: Channel, enclosure: Enclosure | None, background: bool) -> None:
         self._control, self._enclosure, self._background = control, enclosure, background
         self._child: int | None = None
+        self._shared = _in_shared_memory(enclosure)
         self._wake, wake = socket.socketpair()
         for end in (self._wake, wake):
             end.setblocking(False)
@@ -161,7 +162,7 @@ class _Warm:
         status = self._sweep()
         self._child = None
         self._control.send({"said": "ended", "status": status})
-        if self._enclosure is not None and self._enclosure.private and any(SHARED_MEMORY.iterdir()):
+        if _in_shared_memory(self._enclosure) - self._shared:
             os._exit(0)  # what was left there is not for the next candidate, and another namespace has another /dev/shm
 
     def _sweep(self) -> int | None:
@@ -179,6 +180,11 @@ class _Warm:
                 return ended
             if pid == self._child:
                 ended = os.waitstatus_to_exitcode(status)
+
+
+def _in_shared_memory(enclosure: Enclosure | None) -> set[Path]:
+    """What lies in /dev/shm, where a candidate may write there."""
+    return set(SHARED_MEMORY.iterdir()) if enclosure is not None and enclosure.private else set()
 
 
 def _kill_group(leader: int) -> None:

@@ -61,7 +61,7 @@ def machine(settings: StudySettings, device: Device, limits: Limits) -> str:
     budget = (
         f"{settings.seconds:g} s of training on the harness's clock; who is over it by more than {overstay:g} s is killed"
         if settings.steps is None
-        else f"{settings.steps} optimizer steps, however long they take"
+        else f"{settings.steps} optimizer steps; who takes more than {limits.steps:.0f} s for them is killed"
     )
     compiled = "compiles" if settings.compiled else "does nothing here: all runs eagerly"
     return f"""\
@@ -70,7 +70,8 @@ def machine(settings: StudySettings, device: Device, limits: Limits) -> str:
 - Machine: {settings.machine}. Device: {device.name}, {device.memory_bytes / 2**30:.1f} GiB of {_whose(device)} memory.
 - Precision: {settings.precision}, {_PRECISIONS[device.precision]}. torch {settings.torch}; torch.compile {compiled}.
 - Budget of a trial: {budget}.
-- Start-up, that is import, building and compiling, is not counted, and may take {limits.startup:g} s.
+- Start-up, that is import, building and compiling, is not counted, and may take {limits.startup:.0f} s. So is the
+  evaluation, which may take {limits.evaluation:.0f} s.
 - Data: {settings.data}. Vocabulary V = {settings.vocab_size}, context T = {settings.context}; the harness packs and shuffles the rows.
 - val_bpb is over at most {settings.eval_tokens:,} tokens of the validation split, the same ones for every trial.
 - Seeds are the harness's. Every trial of the search runs on seed {settings.seed}."""

@@ -12,6 +12,7 @@ from ..records import Edit
 from .conversation import Conversation
 from .editor import EditContext, EditorSpentError, unless_closed
 from .paid import PaidModel, Said
+from .reply import FORMAT
 
 _REFUSALS = 3  # in a row, after which the model is not asked any more
 
@@ -28,6 +29,7 @@ class AnthropicEditor:
     """
 
     is_slow = True
+    answer_format = FORMAT
 
     def __init__(self, model: PaidModel, name: str = "anthropic") -> None:
         self.name = name

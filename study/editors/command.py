@@ -55,6 +55,7 @@ class CommandEditor:
 
     name = "command"
     is_slow = True
+    answer_format = FORMAT
 
     def __init__(
         self,
@@ -99,10 +100,7 @@ class CommandEditor:
 
     def _files(self, context: EditContext) -> dict[str, str]:
         briefing = context.briefing
-        parts = [] if briefing is None else [briefing.stable, briefing.source, briefing.changing]
-        told = (
-            parts if parts and FORMAT in parts[0] else [FORMAT, *parts]
-        )  # whoever wrote it may have known who reads it
+        told = [FORMAT] if briefing is None else [briefing.stable, briefing.source, briefing.changing]
         return {FILE: context.source, "program.md": self._program, "context.md": "\n\n".join(told)}
 
     def _attempt(self, context: EditContext) -> tuple[Edit, str | None]:

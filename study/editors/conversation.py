@@ -90,7 +90,8 @@ class Conversation:
             self._misread += 1
             if self._misread > REPAIRS + 1:
                 return self.given_up(str(error))
-            purpose = Purpose.REPAIR if self._misread <= REPAIRS else Purpose.WHOLE_FILE
+            # Who was cut off is not asked for something longer.
+            purpose = Purpose.REPAIR if self._misread <= REPAIRS or answer.was_cut_off else Purpose.WHOLE_FILE
             self._go_on(purpose, answer, error, context)
             return None
         try:
@@ -98,7 +99,8 @@ class Conversation:
         except (EditError, RevisionError, TrialError) as error:
             self._failed_checks += 1
             if self._failed_checks > CHECKS:
-                return replace(self.given_up(str(error)), blocks=edit.blocks)
+                why = f"{error}\n{_quoted(error.tail)}" if error.tail else str(error)
+                return replace(self.given_up(why), blocks=edit.blocks)
             self._go_on(Purpose.REPAIR, answer, error, context)
             return None
         return edit

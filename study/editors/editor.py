@@ -71,6 +71,7 @@ class Editor(Protocol):
 
     name: str  # as it is recorded with each revision; begins the key of each of its edits
     is_slow: bool  # whether to ask takes longer than a trial should wait for
+    answer_format: str  # how it is told to answer; empty for one that is told nothing
 
     def propose(self, context: EditContext) -> Edit | None:
         """The next edit, whose key is not among those used; None when it has no more.

@@ -22,6 +22,7 @@ from .editor import EditorSpentError, EditorUnavailableError
 
 # Statuses that tell of the request and not of the key, the account or the model's name: over the context, too large, filtered.
 _OF_THE_REQUEST = (400, 413, 422)
+_SETTLED = 60.0  # seconds, after which other workers' requests may have come to an end
 
 
 class RequestBook(Protocol):
@@ -51,6 +52,9 @@ class RequestBook(Protocol):
 
     def spent(self) -> Decimal:
         """What all requests cost."""
+
+    def settled(self) -> Decimal:
+        """The same without those that are under way."""
 
 
 @dataclass(frozen=True)
@@ -129,15 +133,19 @@ class PaidModel:
     def _reserve(
         self, draft: str, purpose: Purpose, program: str, said: Said, notes: Sequence[Mapping[str, Any]]
     ) -> tuple[str, Decimal]:
+        messages = [*notes, *said.as_json()]
+        free = RequestRecord(draft, purpose, self._client.model, program, messages, Decimal(0), self.worker)
         try:
             tokens = self._client.count_tokens(said.system, said.messages)
         except (ModelUnavailable, ModelMisused) as error:
+            if (failed := self.book.reserve(free, None)) is not None:  # it was not sent, and the account says why
+                self.book.failed(failed, str(error), cost_usd=Decimal(0))
             raise _for_the_caller(error, said) from None
         reserved = worst_case(self._price, tokens, self._client.max_tokens)
-        messages = [*notes, *said.as_json()]
-        record = RequestRecord(draft, purpose, self._client.model, program, messages, reserved, self.worker)
-        request = self.book.reserve(record, self._cap)
+        request = self.book.reserve(replace(free, reserved_usd=reserved), self._cap)
         if request is None:
+            if self._cap is not None and self.book.settled() + reserved <= self._cap:
+                raise EditorUnavailableError("what other requests may cost is reserved, and not known yet", _SETTLED)
             raise EditorSpentError(
                 f"--max-cost {self._cap}: ${self.book.spent():.4f} are spent or reserved, and the next request may cost "
                 f"up to ${reserved:.4f}"

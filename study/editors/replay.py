@@ -28,6 +28,7 @@ class ReplayEditor:
 
     name = "replay"
     is_slow = False
+    answer_format = ""
 
     def __init__(self, path: Path) -> None:
         self._edits = read_records(path)

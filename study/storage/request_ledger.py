@@ -87,6 +87,10 @@ class RequestLedger:
         """What all requests cost; where that is not known, what was reserved for them."""
         return self._run(lambda: requests.spent(self._books))
 
+    def settled(self) -> Decimal:
+        """The same without the requests that are under way."""
+        return self._run(lambda: requests.settled(self._books))
+
     def history(self) -> list[RequestRecord]:
         """All requests, oldest first, each without its messages and its reply."""
         return self._run(lambda: requests.history(self._books))

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session, defer
 
 from ..records import Purpose, RequestRecord, RequestState
@@ -139,6 +139,12 @@ def spent(books: Books) -> Decimal:
         return _spent(session, books.id)
 
 
+def settled(books: Books) -> Decimal:
+    """The same without those that are under way, whose cost will be known."""
+    with books.db.read() as session:
+        return _spent(session, books.id, RequestRow.state != RequestState.SENT)
+
+
 def history(books: Books) -> list[RequestRecord]:
     """All requests in the order in which they were sent, each without its messages and its reply: those are long."""
     with books.db.read() as session:
@@ -151,9 +157,9 @@ def history(books: Books) -> list[RequestRecord]:
         return [_record(row, texts=False) for row in rows]
 
 
-def _spent(session: Session, study: str) -> Decimal:
+def _spent(session: Session, study: str, *which: ColumnElement[bool]) -> Decimal:
     each = func.coalesce(RequestRow.cost_usd, RequestRow.reserved_usd)
-    return session.scalar(select(func.sum(each)).where(RequestRow.study == study)) or Decimal(0)
+    return session.scalar(select(func.sum(each)).where(RequestRow.study == study, *which)) or Decimal(0)
 
 
 def _is_open(requests: Sequence[RequestRecord]) -> bool:

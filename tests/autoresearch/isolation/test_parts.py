@@ -70,12 +70,14 @@ def test_a_clean_environment_is_a_list_of_what_is_needed(tmp_path: Path) -> None
     assert kept == {"PATH", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "LC_ALL"}
     folders = {"HOME", "TMPDIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"}
     others = {"PYTHONUSERBASE", "GOMP_SPINCOUNT", "PYTORCH_NVML_BASED_CUDA_CHECK"}
+    others |= {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"}
     assert clean.keys() - kept == folders | others
     assert all(Path(clean[name]).is_relative_to(tmp_path) for name in folders)
 
 
-def test_what_the_user_says_about_threads_stands(tmp_path: Path) -> None:
-    assert clean_environment(tmp_path, {"GOMP_SPINCOUNT": "7"})["GOMP_SPINCOUNT"] == "7"
+@pytest.mark.parametrize("name", ["GOMP_SPINCOUNT", "MALLOC_TRIM_THRESHOLD_"])
+def test_what_the_user_says_about_threads_and_memory_stands(tmp_path: Path, name: str) -> None:
+    assert clean_environment(tmp_path, {name: "7"})[name] == "7"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from autoresearch.study.editors.blocks import EditError, apply
 from autoresearch.study.editors.editor import EditContext, EditorSpentError, EditorUnavailableError
 from autoresearch.study.model.prices import Price
 from autoresearch.study.model.script import Turn, error, garbage, overloaded, refusal
-from autoresearch.study.records import Edit, RequestState
+from autoresearch.study.records import Edit, Purpose, RequestRecord, RequestState
 
 from .conftest import (
     AMBIGUOUS,
@@ -279,6 +279,34 @@ def test_the_cap_is_never_crossed(desk: Desk) -> None:
     assert spent == edits * COST
     assert spent <= Decimal("0.50") < spent + desk.requests()[-1].reserved_usd
     assert len(desk.asked()) == edits
+
+
+def test_what_another_worker_has_reserved_is_waited_for(desk: Desk) -> None:
+    theirs = RequestRecord("another", Purpose.EDIT, "claude-opus-5-5", PROGRAM, [], Decimal("0.45"), desk.worker)
+    request = desk.ledger.requests.reserve(theirs, None)
+    assert request is not None
+    editor = desk.editor(GOOD, cap="0.50", max_tokens=4_000)
+    with pytest.raises(EditorUnavailableError, match="not known yet"):
+        editor.propose(context())
+    assert desk.asked() == []
+    desk.ledger.requests.failed(request, "overloaded", cost_usd=Decimal(0))
+    assert applied(editor.propose(context()))
+
+
+def test_a_server_that_is_not_there_is_in_the_account(desk: Desk) -> None:
+    editor = desk.editor(GOOD)
+    desk.server.close()
+    with pytest.raises(EditorUnavailableError):
+        editor.propose(context())
+    [request] = desk.requests()
+    assert (request.state, request.cost_usd, request.reserved_usd) == (RequestState.FAILED, 0, 0)
+    assert desk.ledger.requests.spent() == 0
+
+
+def test_who_was_cut_off_is_not_asked_for_the_whole_file(desk: Desk) -> None:
+    cut = replace(GOOD, stop_reason="max_tokens")
+    assert applied(desk.editor(cut, cut, cut, GOOD).propose(context()))
+    assert [purpose for purpose, _ in desk.story()] == ["edit", "repair", "repair", "repair"]
 
 
 def test_a_cap_below_one_request_asks_nothing(desk: Desk) -> None:

@@ -77,7 +77,7 @@ def test_a_night_with_a_command_takes_what_it_did_to_the_file(
     script.write_text(
         "set -e\n"
         f"n=$(cat {tmp_path}/count 2>/dev/null || echo 0); echo $((n + 1)) > {tmp_path}/count\n"
-        "test -s context.md && test -s program.md\n"
+        "test -s program.md && grep -q 'Change the file train.py' context.md && ! grep -q '<<<' context.md\n"
         "case $n in\n"
         '  0) sed -i "s/MUON_BETA2 = 0.95/MUON_BETA2 = 0.9/" train.py; echo "TITLE: a shorter memory";;\n'
         '  1) echo "cannot think today" >&2; exit 3;;\n'
