@@ -70,7 +70,7 @@ def machine(settings: StudySettings, device: Device, limits: Limits) -> str:
 - Machine: {settings.machine}. Device: {device.name}, {device.memory_bytes / 2**30:.1f} GiB of {_whose(device)} memory.
 - Precision: {settings.precision}, {_PRECISIONS[device.precision]}. torch {settings.torch}; torch.compile {compiled}.
 - Budget of a trial: {budget}.
-- Start-up, that is import, building and compiling, is not counted, and may take {limits.startup:.0f} s. So is the
+- Start-up, that is import, building and compiling, is not counted, and may take {limits.startup:.0f} s; nor is the
   evaluation, which may take {limits.evaluation:.0f} s.
 - Data: {settings.data}. Vocabulary V = {settings.vocab_size}, context T = {settings.context}; the harness packs and shuffles the rows.
 - val_bpb is over at most {settings.eval_tokens:,} tokens of the validation split, the same ones for every trial.

@@ -99,7 +99,7 @@ class Conversation:
         except (EditError, RevisionError, TrialError) as error:
             self._failed_checks += 1
             if self._failed_checks > CHECKS:
-                why = f"{error}\n{_quoted(error.tail)}" if error.tail else str(error)
+                why = f"{error}\n{_shortened(error.tail, _TAIL)}" if error.tail else str(error)
                 return replace(self.given_up(why), blocks=edit.blocks)
             self._go_on(Purpose.REPAIR, answer, error, context)
             return None

@@ -124,7 +124,7 @@ def test_the_machine_and_the_budget_are_the_studys(night: Night) -> None:
         "Machine: a quiet machine, 2 cores. Device: CPU, 2 threads, 24.0 GiB of system memory.",
         "bf16-mixed, parameters in float32, products in bfloat16 by autocast. torch 2.13.0; torch.compile compiles.",
         "60 s of training on the harness's clock; who is over it by more than 17 s is killed.",
-        "may take 321 s. So is the",
+        "may take 321 s; nor is the",
         "Data: builtin-v2048-c256. Vocabulary V = 2048, context T = 256;",
         "at most 131,072 tokens of the validation split",
         "Every trial of the search runs on seed 7.",
