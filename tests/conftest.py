@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,6 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from autoresearch.data.dataset import Dataset
 from autoresearch.data.prepare import DataSettings, prepare
+
+from .forks import Forks
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and with them every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -36,17 +36,12 @@ class Commands:
     """Runs the command line, in processes that need not import it: `command_process.py` says how."""
 
     def __init__(self) -> None:
-        script = Path(__file__).with_name("command_process.py")
-        # -P: the script's folder has a folder of our package's name.
-        command = [sys.executable, "-P", "-W", "ignore", str(script)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._forks = Forks("tests.command_process")
 
     def run(
         self, *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """`autoresearch` with these arguments."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         with tempfile.NamedTemporaryFile("r+") as out, tempfile.NamedTemporaryFile("r+") as err:
             job = {
                 "arguments": arguments,
@@ -55,14 +50,11 @@ class Commands:
                 "out": out.name,
                 "err": err.name,
             }
-            self._process.stdin.write(json.dumps(job) + "\n")
-            self._process.stdin.flush()
-            code = int(self._process.stdout.readline())
-            return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
+            return subprocess.CompletedProcess(arguments, self._forks.run(job), out.read(), err.read())
 
     def close(self) -> None:
         """End with the last of them."""
-        self._process.communicate(timeout=60)
+        self._forks.close()
 
 
 @pytest.fixture(scope="session")

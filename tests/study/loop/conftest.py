@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -24,6 +23,8 @@ from autoresearch.study.records import OPEN, SCORED, Kind, Status
 from autoresearch.study.storage.database import Database
 from autoresearch.study.storage.ledger import Ledger
 from autoresearch.study.storage.studies import open_study
+
+from ...forks import Forks
 
 STEPS = 3
 
@@ -114,23 +115,16 @@ class NightProcess:
     """Runs workers that kill themselves at a point."""
 
     def __init__(self) -> None:
-        script = Path(__file__).with_name("night_process.py")
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._forks = Forks("tests.study.loop.night_process")
 
     def run(
         self, storage: str, point: str = "", nth: int = 1, environment: Mapping[str, str] | None = None, **request: Any
     ) -> int:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         job = {"storage": storage, "point": point, "nth": nth, "request": request, "environment": environment or {}}
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+        return self._forks.run(job)
 
     def close(self) -> None:
-        self._process.communicate(timeout=60)  # closes its stdin, which ends it
+        self._forks.close()
 
 
 @pytest.fixture(scope="module")

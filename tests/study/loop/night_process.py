@@ -1,15 +1,11 @@
-"""A worker for tests to kill: reads jobs from stdin, one JSON object a line, and runs each in a fork of its own.
+"""A worker for tests to kill, served in forks; its warm process is one, too.
 
-A fork, because importing torch takes longer than the trials of these tests; and for the same reason the warm process is one,
-too. A job names the storage, the request, further environment variables, and
-the point of the ledger (and which of its occurrences, counting from 1) at which the worker kills itself with SIGKILL;
-the point `any` counts all of them. The answer is a line with the exit code as `Popen.returncode` has it.
+A job names the storage, the request, further environment variables, and the point of the ledger (and which of its occurrences,
+counting from 1) at which the worker kills itself with SIGKILL; the point `any` counts all of them.
 """
 
 from __future__ import annotations
 
-import gc
-import json
 import os
 import signal
 import subprocess
@@ -18,7 +14,7 @@ import time
 from functools import partial
 from typing import IO, Any
 
-from autoresearch.isolation import candidate, preloaded, warm  # noqa: F401 -- a candidate imports all that a trial needs
+from autoresearch.isolation import candidate, warm  # noqa: F401 -- a candidate imports all that a trial needs
 from autoresearch.isolation.supervisor import Supervisor
 from autoresearch.study.display import Plain
 from autoresearch.study.editors import anthropic, voices  # noqa: F401 -- the SDK takes a second to import
@@ -28,6 +24,8 @@ from autoresearch.study.request import Request
 from autoresearch.study.storage.database import Database
 from autoresearch.study.storage.ledger import Ledger
 from autoresearch.study.storage.studies import open_study
+
+from ...forks import Job, serve
 
 
 class Forked:
@@ -71,7 +69,7 @@ class Forked:
         os.kill(self.pid, signal.SIGKILL)
 
 
-def run(job: dict[str, Any]) -> None:
+def run(job: Job) -> int:
     seen = 0
     os.environ.update(job["environment"])
 
@@ -90,20 +88,8 @@ def run(job: dict[str, Any]) -> None:
     with Interrupts() as interrupts, open_bench(ledger, request, watch, make_supervisor=supervisor) as bench:
         work(ledger, bench, request, name, interrupts, watch)
     ledger.end_run(name)
-
-
-def main() -> None:
-    preloaded.preload(preloaded.DECORATED)
-    gc.collect()
-    gc.freeze()  # else each fork's collections would copy every page that holds an object
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            run(json.loads(line))
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    serve(run)
