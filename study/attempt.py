@@ -92,6 +92,11 @@ def _after_baseline(planner: Planner, worker: Worker, schedule: Schedule) -> Inc
 def _run(
     ledger: Ledger, planner: Planner, worker: Worker, schedule: Schedule, edit: Edit, incumbent: Incumbent
 ) -> TrialRecord:
+    for identity, proposal in ledger.outdated(incumbent.version):
+        if proposal.key.startswith(
+            f"{edit.key.rpartition(':')[0]}:"
+        ):  # the same text, tried in vain before a promotion
+            ledger.mark_stale(identity)
     planner.add_edit(edit, incumbent)
     waiting = [
         (identity, proposal) for identity, proposal in ledger.ready(incumbent.version) if proposal.key == edit.key

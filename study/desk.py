@@ -56,10 +56,19 @@ class Desk:
             # Where they cannot be had, there may still be an answer that is paid for and waits to be used.
             with contextlib.suppress(EditorSpentError, EditorUnavailableError):
                 briefing = self._briefing(self._refreshed(self._model, briefing, lessons))
-        return EditContext(base.source, base.sha256, used, briefing, partial(self.check, base, incumbent.values))
+        check = partial(self.check, base, incumbent.values, may_wait_already=False)
+        return EditContext(base.source, base.sha256, used, briefing, check)
 
-    def check(self, base: Revision, values: Mapping[str, KnobValue], source: str) -> None:
+    def check(
+        self, base: Revision, values: Mapping[str, KnobValue], source: str, *, may_wait_already: bool = True
+    ) -> None:
         """Raise where a whole new text is not worth a budget: in seconds, and before it gets one.
+
+        Args:
+            base: What it is an edit of.
+            values: Of the knobs.
+            source: The text.
+            may_wait_already: Whether it may be that of an edit that waits for its trial, since it is that edit.
 
         Raises:
             EditError: It is, but for its looks, a text that the study has seen.
@@ -68,6 +77,8 @@ class Desk:
         """
         check_source(source)
         self._refuse_duplicate(base, source)
+        if not may_wait_already:
+            self._refuse_waiting(source)
         self._bench.preflight.check(source, values, base)
 
     def _briefing(self, lessons: str) -> Briefing:
@@ -88,9 +99,9 @@ class Desk:
         question = lessons_prompt(
             self._ledger, self._bench.settings, lessons, min_delta=self._plan.min_delta, max_gain=self._plan.max_gain
         )
-        answer = noted(model, briefing, question)
+        answer = noted(model, briefing, question, seen)
         text = scratchpad_of(answer.text) or lessons  # a model that declines leaves them as they are
-        self._ledger.requests.add_lessons(text, seen, draft=answer.draft)
+        self._ledger.requests.add_lessons(text, answer.trials_seen, draft=answer.draft)
         return text
 
     def _refuse_duplicate(self, base: Revision, source: str) -> None:
@@ -105,4 +116,16 @@ class Desk:
                 raise EditError(
                     f"but for comments and layout the edit gives the text of trial {trial.number} "
                     f"({revision.title}: {came_to}): propose another one"
+                )
+
+    def _refuse_waiting(self, source: str) -> None:
+        """Another worker may have had the same idea."""
+        new = fingerprint(source)
+        for proposal in self._ledger.waiting():
+            if proposal.edit is None or proposal.error:
+                continue
+            if fingerprint(self._ledger.revision(proposal.revision).source) == new:
+                raise EditError(
+                    f"but for comments and layout the edit gives the text of one that waits for its trial "
+                    f"({proposal.title}): propose another one"
                 )

@@ -28,8 +28,9 @@ class Drafting:
         self._thread: threading.Thread | None = None
         self._not_before = 0.0
         self._failure: BaseException | None = None
-        self._complained = False
+        self._has_begun = self._complained = False
         self.is_over = False  # the editor has no more edits in this run
+        self.is_closed = False
 
     @property
     def is_busy(self) -> bool:
@@ -44,12 +45,22 @@ class Drafting:
             take: Is given the edit, in the thread.
         """
         if not self.is_busy and not self.is_over and self._clock() >= self._not_before:
-            # A daemon, so that an answer that takes minutes cannot keep the process from ending.
-            if not self._complained:  # while it cannot be had, that has been said
-                self._note(f"the {self._editor.name} editor is asked for an edit; until it is there, samples")
-            self._thread = threading.Thread(target=self._draft, args=(context, take), name="draft", daemon=True)
-            self._thread.start()
+            if not self._has_begun:
+                self._has_begun = True
+                self._note(
+                    f"the {self._editor.name} editor is asked for edits while trials run; until one is there, samples"
+                )
+            self._start(self._draft, context, take)
         return self.is_busy
+
+    def beside(self, work: Callable[[], None]) -> None:
+        """Have something else done that takes its time, unless something is on its way, whatever became of the editor.
+
+        Args:
+            work: An EditorSpentError that it raises says that it was broken off, to be done another time.
+        """
+        if not self.is_busy and not self.is_closed:
+            self._start(self._work, work)
 
     def collect(self) -> None:
         """Raise what went wrong in the thread and was not the editor's to say."""
@@ -64,10 +75,23 @@ class Drafting:
 
     def close(self) -> None:
         """Ask for nothing more."""
-        self.is_over = True
+        self.is_over = self.is_closed = True
         self._editor.close()
         if self._thread is not None:
             self._thread.join(_LAST_WORDS)
+
+    def _start(self, target: Callable[..., None], *args: Callable[..., object]) -> None:
+        # A daemon, so that an answer that takes minutes cannot keep the process from ending.
+        self._thread = threading.Thread(target=target, args=args, name="draft", daemon=True)
+        self._thread.start()
+
+    def _work(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except EditorSpentError:
+            pass
+        except BaseException as error:  # noqa: BLE001 -- the worker's, who raises it in its own thread
+            self._failure = error
 
     def _draft(self, context: Callable[[], EditContext], take: Callable[[Edit], None]) -> None:
         try:

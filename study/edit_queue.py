@@ -9,9 +9,9 @@ from functools import partial
 from autoresearch.errors import KnobError, RevisionError, TrialError
 from autoresearch.knobs import KnobValue
 
-from .editors.blocks import EditError
-from .editors.editor import Editor
-from .edits import KnobsOf, edited, inherited_values
+from .editors.blocks import EditError, apply
+from .editors.editor import Editor, accept
+from .edits import KnobsOf, edited, inherited_values, sha256_of
 from .records import Edit, Incumbent, Kind, Proposal, Revision, Status, TrialRecord
 from .storage.ledger import Ledger
 
@@ -34,8 +34,14 @@ class EditQueue:
         self._knobs_of, self._note = knobs_of, note
         self._revisions: dict[str, Revision] = {}
 
-    def add(self, edit: Edit, incumbent: Incumbent) -> None:
-        """Propose an edit of the incumbent; one that fails already here is proposed with its error, to be recorded."""
+    def add(self, edit: Edit, incumbent: Incumbent, check: Callable[[str], None] = accept) -> None:
+        """Propose an edit of the incumbent; one that fails already here is proposed with its error, to be recorded.
+
+        Args:
+            edit: The edit.
+            incumbent: What it is an edit of.
+            check: Of the whole text; an EditError, RevisionError or TrialError is the edit's.
+        """
         base = self.revision(incumbent.revision)
         proposal = Proposal(
             key=edit.key,
@@ -62,6 +68,11 @@ class EditQueue:
             self._note(f"edit {edit.title!r} gives a text that the study has seen: no trial")
             add(proposal, stale=True)
             return
+        try:
+            check(new.source)
+        except (EditError, RevisionError, TrialError) as error:
+            add(replace(proposal, error=f"{error}\n{error.tail}".strip()))
+            return
         self._ledger.add_revision(new)
         try:
             add(replace(proposal, revision=new.sha256, values=values))
@@ -77,8 +88,11 @@ class EditQueue:
         same = [trial for trial in trials if trial.revision == new.sha256]
         return any(not anew or dict(trial.values) == values for trial in same)
 
-    def add_rebased(self, history: Sequence[TrialRecord], incumbent: Incumbent) -> bool:
-        """Propose anew an edit that beat its own parent, but found another incumbent in its place."""
+    def lost(self, history: Sequence[TrialRecord]) -> tuple[Edit, str] | None:
+        """An edit to be proposed anew, since it beat its own parent and found another incumbent in its place.
+
+        With it the sha256 of the text that it made.
+        """
         for trial in history:
             if trial.kind is not Kind.EDIT or not trial.lost_race:
                 continue
@@ -87,9 +101,15 @@ class EditQueue:
                 continue
             revision = self.revision(trial.revision)
             title = revision.title.removesuffix(" (rebased)") + " (rebased)"
-            self.add(Edit(key, title, revision.hypothesis, revision.blocks, revision.program), incumbent)
-            return True
-        return False
+            return Edit(key, title, revision.hypothesis, revision.blocks, revision.program), revision.sha256
+        return None
+
+    def makes(self, edit: Edit, incumbent: Incumbent) -> str | None:
+        """The sha256 of the text that an edit makes of the incumbent's; None where it makes none."""
+        try:
+            return sha256_of(apply(self.revision(incumbent.revision).source, edit.blocks))
+        except EditError:
+            return None
 
     def revision(self, sha256: str) -> Revision:
         """The revision with this full hash."""

@@ -125,7 +125,7 @@ def work(ledger: Ledger, bench: Bench, request: Request, run: str, interrupts: I
         plan = request.plan(editing.editor)
         desk = Desk(ledger, bench, plan, program, editing.model)
         context_of = plain_context if request.asked.name == "replay" else desk.context
-        planner = Planner(ledger, bench.settings, plan, bench.preflight.knobs, watch.note, context_of)
+        planner = Planner(ledger, bench.settings, plan, bench.preflight.knobs, watch.note, context_of, desk.check)
         worker = Worker(ledger, bench, planner, run, lease, interrupts, watch)
         try:
             watch.note(worker.search(schedule))

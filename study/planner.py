@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from autoresearch.errors import StudyError, TrialError
+from autoresearch.knobs import KnobValue
 
 from .drafting import Drafting
 from .edit_queue import EditQueue, first_key
-from .editors.editor import EditContext, Editor
+from .editors.editor import EditContext, Editor, unless_closed
 from .edits import KnobsOf, defaults_of
 from .noise import sigma_of
 from .records import SEARCH_KINDS, Edit, Incumbent, Kind, Proposal, Revision, Status, TrialRecord
@@ -29,6 +31,8 @@ _FAILED = (Status.CRASH, Status.OOM, Status.OVER_BUDGET, Status.CHEAT)
 
 
 ContextOf = Callable[[Revision, Incumbent, frozenset[str]], EditContext]
+# Raises where a whole text is not worth a budget, given what it is an edit of and the values that it would run with.
+Check = Callable[[Revision, Mapping[str, KnobValue], str], None]
 
 
 def plain_context(base: Revision, incumbent: Incumbent, used: frozenset[str]) -> EditContext:
@@ -64,9 +68,10 @@ class Planner:
         knobs_of: KnobsOf,
         note: Callable[[str], None],
         context_of: ContextOf = plain_context,
+        check: Check | None = None,
     ) -> None:
         self._ledger, self._settings, self._plan = ledger, settings, plan
-        self._note, self._context_of = note, context_of
+        self._note, self._context_of, self._check = note, context_of, check
         self._editor = plan.editor
         self._drafting = Drafting(plan.editor, note) if plan.editor is not None and plan.editor.is_slow else None
         self._edits = EditQueue(ledger, settings.seed, plan.editor, knobs_of, note)
@@ -152,10 +157,12 @@ class Planner:
         incumbent = self._ledger.incumbent()
         version = -1 if incumbent is None else incumbent.version
         for identity, proposal in self._ledger.outdated(version):
+            withdraw = partial(self._ledger.mark_stale, identity)
             if proposal.edit is not None and incumbent is not None:
                 key = f"{first_key(proposal.key)}@v{version}"
-                self._edits.add(replace(proposal.edit, key=key), incumbent)
-            self._ledger.mark_stale(identity)
+                self._carry_over(replace(proposal.edit, key=key), proposal.revision, incumbent, withdraw)
+            else:
+                withdraw()
         ready = self._ledger.ready(version)
         return [(identity, proposal) for identity, proposal in ready if proposal.kind is not Kind.CONFIRM]
 
@@ -179,7 +186,8 @@ class Planner:
             self._add_baseline()
             return
         history = self._ledger.history()
-        if self._edits.add_rebased(history, incumbent):
+        lost = self._edits.lost(history)
+        if lost is not None and self._carry_over(*lost, incumbent):
             return
         if self._wants_edit(history):
             if self._drafting is not None:
@@ -188,6 +196,35 @@ class Planner:
                 self._edits.add(edit, incumbent)
                 return
         self._add_sample(history, incumbent)
+
+    def _carry_over(
+        self, edit: Edit, checked: str, incumbent: Incumbent, then: Callable[[], object] = lambda: None
+    ) -> bool:
+        """Propose an edit anew, of another incumbent than it was made for; whether that is done when this returns.
+
+        Where edits are checked before they get a budget, what makes a new text is checked again. That takes its time, and so
+        is done beside the trials: until then the edit stays where it is.
+
+        Args:
+            edit: The edit, under its new key.
+            checked: The sha256 of the text that it made before.
+            incumbent: What it becomes an edit of.
+            then: Called when it is proposed.
+        """
+        drafting, check = self._drafting, self._check
+        is_known = edit.error or self._edits.makes(edit, incumbent) in (None, checked)
+        if drafting is None or check is None or is_known:
+            self._edits.add(edit, incumbent)
+            then()
+            return True
+        whole = partial(check, self._edits.revision(incumbent.revision), incumbent.values)
+
+        def work() -> None:
+            self._edits.add(edit, incumbent, unless_closed(whole, lambda: drafting.is_closed))
+            then()
+
+        drafting.beside(work)
+        return False
 
     def add_edit(self, edit: Edit, incumbent: Incumbent) -> None:
         """Propose an edit of the incumbent that came from elsewhere."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .git_tree import GitTree
@@ -72,16 +72,23 @@ def readable(text: str, environment: Mapping[str, str] | None = None) -> str:
     """
     plain = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
     plain = "".join(character if character.isprintable() or character in "\n\t" else " " for character in plain)
-    for secret in sorted(_secrets(os.environ if environment is None else environment), key=len, reverse=True):
+    secrets = _secrets(os.environ if environment is None else environment).values()
+    for secret in sorted(secrets, key=len, reverse=True):
         plain = plain.replace(secret, "[secret]")
     return plain
 
 
-def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
-    """The values of variables that sound like one."""
-    for name, value in environment.items():
-        if _SECRET.search(name) and len(value) >= _SHORTEST_SECRET:
-            yield value
+def new_secret(text: str, before: str) -> str | None:
+    """The variable of this process's environment whose secret value a text holds, and did not before; None if there is none."""
+    secrets = _secrets(os.environ).items()
+    return next((name for name, value in secrets if value in text and value not in before), None)
+
+
+def _secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that sound like one, with their values."""
+    return {
+        name: value for name, value in environment.items() if _SECRET.search(name) and len(value) >= _SHORTEST_SECRET
+    }
 
 
 def _first(candidates: tuple[str | None, ...]) -> str:

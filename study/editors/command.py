@@ -18,7 +18,7 @@ from autoresearch.errors import InputError, RevisionError, TrialError
 
 from ..edits import sha256_of
 from ..records import Edit
-from .account import ASKED, account_of, readable
+from .account import ASKED, account_of, new_secret, readable
 from .blocks import EditError, between
 from .editor import EditContext, EditorSpentError, EditorUnavailableError, unless_closed
 from .git_tree import FILE, GitError, GitTree, git_tree, without_git
@@ -125,6 +125,8 @@ class CommandEditor:
         text = _with_line_ends_of(context.source, tree.read())
         if text == context.source:
             raise EditError(f"the command left {FILE} as it was")
+        if (name := new_secret(text, context.source)) is not None:
+            raise EditError(f"the command wrote the value of {name} into {FILE}, which is kept")
         if self._key(text) in context.used:
             raise EditError("the command made an edit that the study has seen")
         return text

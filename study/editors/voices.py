@@ -12,7 +12,7 @@ from autoresearch.errors import InputError
 
 from ..model.access import Access, access_from
 from ..model.cassette import Cassette, Recorder
-from ..model.client import MAX_TOKENS, Client
+from ..model.client import Client
 from ..model.prices import DEFAULT_MODEL, parse_dollars, price_of
 from ..model.server import ModelServer
 from .paid import PaidModel, RequestBook
@@ -26,7 +26,7 @@ class Voice:
     effort: str | None = None  # None: the model's own default
     price: str | None = None
     max_cost: str | None = None
-    max_tokens: int = MAX_TOKENS
+    max_tokens: int | None = None  # of a reply; None: what goes with the effort
     record: Path | None = None
 
     def check(self) -> None:

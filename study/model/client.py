@@ -20,9 +20,9 @@ from .errors import ModelMisused, ModelRefused, ModelUnavailable
 from .failures import ASK_AGAIN, BrokenReplyError, PassingError, of_report, one_line
 from .incoming import GarbledReplyError, Incoming, ReportedError
 from .messages import COUNT_TOKENS, MESSAGES, Answer, Message, Part
+from .prices import longest_reply
 from .wire import Wire
 
-MAX_TOKENS = 16_000  # of a reply, thinking included; each request reserves the price of so many
 _SILENCE = 300.0  # seconds; the real server sends a ping every few
 _LONGEST = 1800.0  # seconds
 _PATIENCE = 120.0  # seconds
@@ -41,7 +41,7 @@ class Client:
         model: As the provider calls it.
         access: Where it is, and the key.
         effort: low to max; None leaves it to the model.
-        max_tokens: The longest reply, thinking included.
+        max_tokens: The longest reply, thinking included; None for what goes with the effort.
         silence: Seconds without a byte after which the connection is given up.
         longest: Seconds that a whole reply may take.
         patience: Seconds that may be spent waiting between tries.
@@ -58,7 +58,7 @@ class Client:
         access: Access,
         *,
         effort: str | None = None,
-        max_tokens: int = MAX_TOKENS,
+        max_tokens: int | None = None,
         silence: float = _SILENCE,
         longest: float = _LONGEST,
         patience: float = _PATIENCE,
@@ -67,7 +67,8 @@ class Client:
         note: Callable[[str], None] = lambda _: None,
         recorder: Recorder | None = None,
     ) -> None:
-        self.model, self.effort, self.max_tokens = model, effort, max_tokens
+        self.model, self.effort = model, effort
+        self.max_tokens = longest_reply(effort) if max_tokens is None else max_tokens
         self._wire = Wire(access, silence, longest, now, recorder, note)
         self._closed = threading.Event()
         self._patience, self._sleep, self._note = patience, sleep or self._closed.wait, note

@@ -14,6 +14,10 @@ _SHOWN = 300  # characters of what a server says that a message quotes
 
 # Statuses under 500 that pass by themselves: time-out, lock, rate limit.
 _PASSING_STATUSES = (408, 409, 429)
+_LATE_STATUSES = (
+    504,
+    524,
+)  # of a gateway that has waited for the model in vain, and by whom the model may be paid all the same
 _PASSING_KINDS = ("api_error", "overloaded_error", "rate_limit_error", "timeout_error")
 _STATUSES = {"invalid_request_error": 400, "request_too_large": 413}  # that go with a report of this kind
 _REMEDIES = {
@@ -35,12 +39,16 @@ class PassingError(Exception):
 
 
 class BrokenReplyError(Exception):
-    """The request went out, and its reply did not come to an end: it may be charged."""
+    """The request went out, and its reply did not come, or not to an end: it may be charged."""
 
 
-def of_status(status: int, headers: Mapping[str, str], said: str, host: str) -> PassingError | ModelMisused:
+def of_status(
+    status: int, headers: Mapping[str, str], said: str, host: str
+) -> PassingError | BrokenReplyError | ModelMisused:
     """What to raise for a response that is an error."""
     reason = f"{host} answered {status}" + (f": {one_line(said)}" if said.strip() else "")
+    if status in _LATE_STATUSES:
+        return BrokenReplyError(reason)
     told = headers.get("x-should-retry")
     passing = status in _PASSING_STATUSES or status >= 500
     if told == "true" or (passing and told != "false"):

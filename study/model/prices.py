@@ -107,6 +107,14 @@ def cost(price: Price, usage: Usage) -> Decimal:
     return total / _MILLION
 
 
+def longest_reply(effort: str | None) -> int:
+    """How many tokens a reply may have, thinking included, whose price each request reserves; None: the model's own effort.
+
+    Some 6,000 are written for an edit; with the two highest efforts a model is documented to want 64,000 to think in.
+    """
+    return 64_000 if effort in ("xhigh", "max") else 16_000
+
+
 def worst_case(price: Price, input_tokens: int, max_tokens: int) -> Decimal:
     """The most that a request can cost: all of its input written to the cache, and the longest reply."""
     return (input_tokens * _COUNTING_ERROR * price.cache_write_1h + max_tokens * price.output) / _MILLION

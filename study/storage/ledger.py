@@ -158,6 +158,10 @@ class Ledger:
         """Ready samples and edits that were made for another incumbent than this: to be marked stale, or rebased."""
         return self._run(lambda: proposals.outdated(self._books, incumbent_version))
 
+    def waiting(self) -> list[Proposal]:
+        """All that is ready, for whichever incumbent."""
+        return self._run(lambda: proposals.waiting(self._books))
+
     def mark_stale(self, proposal_id: int) -> bool:
         """Withdraw a ready proposal; False if it is not ready any more."""
         return self._run(lambda: proposals.mark_stale(self._books, proposal_id))

@@ -47,6 +47,11 @@ def outdated(books: Books, incumbent_version: int) -> list[tuple[int, Proposal]]
     return _select(books, ProposalRow.status == "ready", other)
 
 
+def waiting(books: Books) -> list[Proposal]:
+    """All that wait, for whichever incumbent."""
+    return [proposal for _, proposal in _select(books, ProposalRow.status == "ready")]
+
+
 def mark_stale(books: Books, proposal_id: int) -> bool:
     """Withdraw a proposal that waits."""
     with books.db.transaction() as session:

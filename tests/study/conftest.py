@@ -1,4 +1,4 @@
-"""Databases for the tests of a study: a SQLite file, and PostgreSQL where a server answers.
+"""Databases for the tests of a study: a SQLite file, and PostgreSQL where a server answers; and a night without training.
 
 `database_url` is a database with its tables and nothing in them, `empty_database_url` one without; a test that asks for
 one runs on each of the two systems. A server other than the one on this machine: AUTORESEARCH_TEST_POSTGRESQL=postgresql://USER@HOST:PORT
@@ -7,10 +7,11 @@ one runs on each of the two systems. A server other than the one on this machine
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +19,14 @@ import pytest
 from sqlalchemy import URL, Connection, MetaData, create_engine, inspect, make_url, text
 from sqlalchemy.exc import OperationalError
 
+from autoresearch.presets import PRESETS, retarget
+from autoresearch.revision import package_source
+from autoresearch.study.edits import sha256_of
+from autoresearch.study.records import Revision
 from autoresearch.study.storage.database import Database
+from autoresearch.study.storage.studies import create_study
+
+from .scored_night import SETTINGS, Night, knobs_of
 
 SYSTEMS = ("sqlite", "postgresql")
 
@@ -158,3 +166,41 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
     name = server.create()
     yield server.url_of(name)
     server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def first() -> Revision:
+    """The text that a study begins with."""
+    source = retarget(package_source(), PRESETS["cpu"])
+    return Revision(sha256_of(source), source, knobs_of(source))
+
+
+@pytest.fixture
+def night_url(sqlite_url: str, first: Revision) -> str:
+    """A database with a study that has no trial yet."""
+    with Database.open(sqlite_url) as database:
+        create_study(database, "night", SETTINGS.as_json(), first)
+    return sqlite_url
+
+
+@pytest.fixture
+def night(night_url: str) -> Iterator[Night]:
+    """A worker at work on it, whose trials the test scores."""
+    with Database.open(night_url, create=False) as database:
+        yield Night(database)
+
+
+@pytest.fixture
+def replay(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a file of recorded edits."""
+
+    def write(*records: dict[str, str]) -> Path:
+        path = tmp_path / "edits.jsonl"
+        lines = [
+            json.dumps({"title": f"edit {number}", "hypothesis": "why", "edits": [record]})
+            for number, record in enumerate(records)
+        ]
+        path.write_text("\n".join(lines), encoding="utf-8")
+        return path
+
+    return write

@@ -2,143 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from autoresearch.errors import TrialError
-from autoresearch.knobs import Knob
-from autoresearch.presets import PRESETS, retarget
-from autoresearch.revision import load, package_source
 from autoresearch.study.editors.editor import EditContext
 from autoresearch.study.editors.replay import ReplayEditor
-from autoresearch.study.edits import defaults_of, edited, sha256_of
-from autoresearch.study.planner import Plan, Planner
-from autoresearch.study.records import Kind, Proposal, Revision, Status, TrialRecord
-from autoresearch.study.search.policy import Ratio, Stagnation
-from autoresearch.study.settings import StudySettings
+from autoresearch.study.edits import defaults_of, edited
+from autoresearch.study.records import Kind, Revision, Status
+from autoresearch.study.search.policy import Ratio
 from autoresearch.study.storage.database import Database
-from autoresearch.study.storage.ledger import Ledger
-from autoresearch.study.storage.studies import create_study, open_study
 
-SETTINGS = StudySettings(
-    preset="cpu",
-    seconds=60.0,
-    steps=None,
-    data="builtin",
-    fingerprint="f" * 64,
-    vocab_size=2048,
-    context=256,
-    eval_tokens=1000,
-    device="cpu",
-    machine="a machine",
-    precision="32-true",
-    compiled=False,
-    seed=7,
-    torch="2",
-)
-GOOD = {"search": "0.85 + 0.10 * min(", "replace": "0.86 + 0.09 * min("}
-OTHER = {"search": "fraction / hp.warmup_ratio", "replace": "(fraction / hp.warmup_ratio) ** 2"}
-GONE = {"search": "there is no such line", "replace": ""}
-BROKEN = {"search": "class GPT(", "replace": "class Gone("}
-
-
-def knobs_of(source: str) -> Mapping[str, Knob]:
-    folder = Path(_scratch[0])
-    path = folder / f"{sha256_of(source)[:16]}.py"
-    path.write_text(source, encoding="utf-8")
-    return load(path).knobs
-
-
-_scratch: list[Path] = []
-
-
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Revision:
-    _scratch[:] = [tmp_path_factory.mktemp("revisions")]
-    source = retarget(package_source(), PRESETS["cpu"])
-    return Revision(sha256_of(source), source, knobs_of(source))
-
-
-class Night:
-    """A study whose trials are scored by the test."""
-
-    def __init__(self, database: Database, name: str = "night") -> None:
-        self.ledger = Ledger(database, open_study(database, name))
-        self.run = self.ledger.start_run({})
-        self.worker = self.ledger.open_lease(self.run)
-        self.notes: list[str] = []
-
-    def planner(self, editor: Path | None = None, **changes: object) -> Planner:
-        plan = Plan(
-            **{
-                "sampler": "hybrid",
-                "policy": Stagnation(),
-                "editor": None if editor is None else ReplayEditor(editor),
-                "baseline_repeats": 2,
-                "min_delta": 0.01,
-            }
-            | changes
-        )
-        return Planner(self.ledger, SETTINGS, plan, knobs_of, self.notes.append)
-
-    def claim(self, planner: Planner) -> tuple[TrialRecord, Proposal]:
-        identity, proposal = planner.next()
-        trial = self.ledger.claim(identity, self.run, self.worker)
-        assert isinstance(trial, TrialRecord)
-        return trial, proposal
-
-    def score(self, planner: Planner, trial: TrialRecord, val_bpb: float) -> TrialRecord:
-        self.ledger.start(trial.number, self.worker)
-        assert self.ledger.judge(trial.number, self.worker, val_bpb, None, {})
-        self.ledger.settle(trial.number, planner.threshold(trial))
-        return self.ledger.trial(trial.number)
-
-    def next(self, planner: Planner, val_bpb: float) -> tuple[TrialRecord, Proposal]:
-        trial, proposal = self.claim(planner)
-        if proposal.error:
-            self.ledger.fail(trial.number, self.worker, Status.CRASH, proposal.error)
-            return self.ledger.trial(trial.number), proposal
-        return self.score(planner, trial, val_bpb), proposal
-
-    def baseline(self, planner: Planner) -> None:
-        self.next(planner, 1.50)
-        self.next(planner, 1.52)
-
-
-@pytest.fixture
-def url(tmp_path: Path, first: Revision) -> str:
-    url = f"sqlite:///{tmp_path / 'study.db'}"
-    with Database.open(url, create=True) as database:
-        create_study(database, "night", SETTINGS.as_json(), first)
-    return url
-
-
-@pytest.fixture
-def night(url: str) -> Iterator[Night]:
-    with Database.open(url, create=False) as database:
-        yield Night(database)
-
-
-@pytest.fixture
-def replay(tmp_path: Path) -> Callable[..., Path]:
-    def write(*records: dict[str, str]) -> Path:
-        path = tmp_path / "edits.jsonl"
-        lines = [
-            json.dumps({"title": f"edit {number}", "hypothesis": "why", "edits": [record]})
-            for number, record in enumerate(records)
-        ]
-        path.write_text("\n".join(lines), encoding="utf-8")
-        return path
-
-    return write
-
-
-ALWAYS_EDIT = Ratio(1.0)
+from .scored_night import ALWAYS_EDIT, BROKEN, GONE, GOOD, OTHER, Night, knobs_of
 
 
 def test_the_first_trials_are_the_baseline_on_seeds_of_its_own(night: Night, first: Revision) -> None:
@@ -324,14 +203,14 @@ def test_a_repeat_of_the_baseline_that_failed_is_run_again(night: Night) -> None
 
 
 def test_a_killed_and_restarted_study_proposes_what_it_would_have_proposed(
-    night: Night, url: str, tmp_path: Path, replay: Callable[..., Path]
+    night: Night, night_url: str, tmp_path: Path, replay: Callable[..., Path]
 ) -> None:
     editor = replay(GOOD, OTHER)
     planner = night.planner(editor)
     night.baseline(planner)
     for val_bpb in (1.55, 1.45, 1.6):
         night.next(planner, val_bpb)
-    _copy(url, tmp_path / "copy.db")
+    _copy(night_url, tmp_path / "copy.db")
     went_on = [night.next(planner, 1.6)[1] for _ in range(3)]
 
     with Database.open(f"sqlite:///{tmp_path / 'copy.db'}", create=False) as database:

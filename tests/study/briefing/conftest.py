@@ -24,6 +24,8 @@ from autoresearch.study.storage.database import Database
 from autoresearch.study.storage.ledger import Ledger
 from autoresearch.study.storage.studies import create_study, open_study
 
+from ..scored_night import figures
+
 SOURCE = '''\
 """A train.py that keeps the contract, as far as anybody looks here."""
 
@@ -60,27 +62,6 @@ SETTINGS = StudySettings(
 )
 DEVICE = Device("cpu", "CPU, 2 threads", 24 * 2**30, "bf16-mixed")
 FORMAT = "TITLE: one line, then blocks."
-
-
-def figures(number: int, val_bpb: float, seed: int) -> dict[str, Any]:
-    """The fields of a TrialResult; each trial's differ."""
-    return {
-        "val_bpb": val_bpb,
-        "training_seconds": 60.25 + number,
-        "startup_seconds": 3.5 + number,
-        "warmup_seconds": 5.75 + number,
-        "eval_seconds": 2.125 + number,
-        "total_seconds": 71.0 + number,
-        "peak_memory_bytes": int((1.25 + number / 4) * 2**30),
-        "mfu_percent": 38.5 + number,
-        "tokens": 966_656 + 2048 * number,
-        "tokens_per_second": 16_110.9 + number,
-        "epochs": 0.3 + number / 100,
-        "steps": 472 + number,
-        "parameters": 1_179_904 + number,
-        "eval_tokens": 131_072,
-        "seed": seed,
-    }
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ def replying(*blocks: tuple[str, str], title: str = "an import", usage: dict[str
 
 def whole(source: str) -> Turn:
     return Turn(text=f"TITLE: all of it\nHYPOTHESIS: h\n\n```python\n{source}```\n", usage=USAGE)
+
+
+def wordy(turn: Turn) -> Turn:
+    """The same reply after 60,000 characters of thought."""
+    return replace(turn, text="I wonder. " * 6_000 + "\n\n" + turn.text)
 
 
 GOOD = replying(GOOD_BLOCK)

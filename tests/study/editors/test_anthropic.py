@@ -33,6 +33,7 @@ from .conftest import (
     hash_of,
     replying,
     whole,
+    wordy,
 )
 
 if TYPE_CHECKING:
@@ -150,6 +151,16 @@ def test_a_crash_in_the_check_goes_back_with_its_traceback_as_data(desk: Desk) -
     assert len(told) < 6_000
 
 
+def test_a_long_conversation_is_told_by_its_first_request_and_its_last_reply(desk: Desk) -> None:
+    turns = [wordy(turn) for turn in (UNMATCHED, UNMATCHED, SYNTAX, SYNTAX, SYNTAX, GOOD)]
+    assert applied(desk.editor(*turns).propose(context()))
+    conversations = [asked.body["messages"] for asked in desk.asked()]
+    assert [len(turns) for turns in conversations] == [1, 3, 5, 7, 9, 3]
+    assert all(turns[0] == conversations[0][0] for turns in conversations)
+    assert all(sum(len(turn["content"][0]["text"]) for turn in turns[1:]) < 200_000 for turns in conversations)
+    assert "syntax" in desk.told()
+
+
 @pytest.mark.parametrize("failure", [EditError("trial 3 had this text"), RevisionError("no GPT"), TrialError("NaN")])
 def test_whatever_a_check_finds_goes_back(desk: Desk, failure: Exception) -> None:
     def check(source: str) -> None:
@@ -199,7 +210,9 @@ def test_a_cut_stream_counts_as_the_most_that_it_can_have_cost(desk: Desk) -> No
     assert request.cost_usd < request.reserved_usd
 
 
-@pytest.mark.parametrize("turn", [garbage(), Turn(is_silent=True)])
+@pytest.mark.parametrize(
+    "turn", [garbage(), Turn(is_silent=True), error(504, "timeout_error", "late"), error(524, "", "late")]
+)
 def test_what_nobody_knows_the_cost_of_stays_reserved(desk: Desk, turn: Turn) -> None:
     with pytest.raises(EditorUnavailableError):
         desk.editor(turn).propose(context())

@@ -25,6 +25,7 @@ from .conftest import (
     context,
     replying,
     whole,
+    wordy,
 )
 
 if TYPE_CHECKING:
@@ -66,6 +67,18 @@ def test_an_attempt_that_broke_off_in_the_middle_goes_on_where_it_was(desk: Desk
     ]
     turns = desk.asked()[0].body["messages"]
     assert [turn["role"] for turn in turns] == ["user", "assistant", "user", "assistant", "user"]
+
+
+def test_a_long_conversation_about_a_text_that_was_replaced_still_has_the_new_one(desk: Desk) -> None:
+    with pytest.raises(EditorUnavailableError):
+        desk.editor(wordy(UNMATCHED), Turn(is_silent=True)).propose(context())
+    desk.die()
+    turns = [wordy(turn) for turn in (UNMATCHED, SYNTAX, SYNTAX, SYNTAX, GOOD)]
+    assert apply(OTHER, desk.editor(*turns).propose(context(source=OTHER)).blocks)
+    conversations = [asked.body["messages"] for asked in desk.asked()]
+    assert [len(turns) for turns in conversations] == [3, 5, 7, 9, 3]
+    assert OTHER in desk.told()
+    assert OTHER not in desk.told(-2)  # where it stands further up
 
 
 def test_an_attempt_that_can_go_no_further_is_given_up_once_and_not_after_each_restart(desk: Desk) -> None:

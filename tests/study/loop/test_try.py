@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.study.records import Kind, Status
+from autoresearch.study.editors.blocks import between
+from autoresearch.study.edits import defaults_of, sha256_of
+from autoresearch.study.records import Edit, Kind, Proposal, Status
 from autoresearch.study.storage.ledger import Ledger
 
 pytestmark = pytest.mark.slow
@@ -39,6 +41,32 @@ def test_a_file_becomes_a_trial_like_any_other_after_the_baseline(
     assert "trial 2" in again.stderr
     assert "Traceback" not in again.stderr
     assert len(check(sqlite_study).history()) == 3
+
+
+def test_what_was_given_up_before_a_promotion_is_tried_once(
+    sqlite_study: str, autoresearch: Run, check: Callable[[str], Ledger], tmp_path: Path
+) -> None:
+    ledger, new = check(sqlite_study), tmp_path / "new.py"
+    first = ledger.revisions()[0]
+    text = first.source.replace("MUON_BETA2 = 0.95", "MUON_BETA2 = 0.9")
+    new.write_text(text, encoding="utf-8")
+    interrupted = Proposal(
+        key=f"try:{sha256_of(text)[:16]}:v7",
+        kind=Kind.EDIT,
+        revision=first.sha256,
+        values=defaults_of(first),
+        seed=0,
+        incumbent_version=7,
+        title="before",
+        edit=Edit(f"try:{sha256_of(text)[:16]}:v7", "before", "", between(first.source, text)),
+    )
+    ledger.propose(interrupted)
+    command = ["study", "try", str(new), "-m", "now", "--baseline-repeats", "1", "--min-delta", "10"]
+    done = autoresearch(*command, "--storage", sqlite_study)
+    assert done.returncode == 0, done.stderr
+    ledger = check(sqlite_study)
+    assert [trial.title for trial in ledger.history()] == ["baseline", "now"]
+    assert ledger.waiting() == []
 
 
 @pytest.mark.parametrize(

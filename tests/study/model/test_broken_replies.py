@@ -56,6 +56,14 @@ def test_a_connection_that_drops_without_a_word_may_cost(line: Line) -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("status", [504, 524])
+def test_a_gateway_that_waited_in_vain_may_cost_and_is_not_asked_again(line: Line, status: int) -> None:
+    lost = failure(line, error(status, "timeout_error", "upstream is late"))
+    assert isinstance(lost, ModelUnavailable)
+    assert f"answered {status}: upstream is late" in str(lost)
+    assert (lost.may_cost, lost.usage, line.pauses) == (True, None, [])
+
+
 def test_a_stream_that_breaks_reports_the_usage_it_began_with(line: Line) -> None:
     cut = Turn(text="x" * 5_000, cut_after=6, usage={"input_tokens": 1_234, "output_tokens": 999})
     unavailable = failure(line, cut)

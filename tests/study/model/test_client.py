@@ -59,6 +59,13 @@ def test_a_model_without_an_effort_is_not_told_of_one(line: Line) -> None:
     assert not {"output_config", "system"} & set(server.requests[0].body)
 
 
+@pytest.mark.parametrize(("effort", "longest"), [(None, 16_000), ("high", 16_000), ("xhigh", 64_000), ("max", 64_000)])
+def test_who_thinks_more_may_write_more(line: Line, effort: str | None, longest: int) -> None:
+    server = line.server(GOOD)
+    line.client(server.url, effort=effort).ask([], QUESTION)
+    assert server.requests[0].body["max_tokens"] == longest
+
+
 def test_a_server_that_does_not_stream_is_understood(line: Line) -> None:
     whole = Turn(text="all at once", streamed=False, usage={"input_tokens": 3, "output_tokens": 4})
     answer = line.client(line.server(whole).url).ask(SYSTEM, QUESTION)

@@ -1,0 +1,151 @@
+"""An edit that waits while another is promoted: it becomes an edit of that one, and is checked again beside the trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from autoresearch.errors import TrialError
+from autoresearch.knobs import KnobValue
+from autoresearch.study.planner import Check, Planner
+from autoresearch.study.records import Kind, Revision, Status, TrialRecord
+
+from .scored_night import ALWAYS_EDIT, GOOD, OTHER, Night, SlowReplay, drafts_end
+
+Replay = Callable[..., Path]
+
+
+class Checks:
+    """A check that takes until it is told to end, writes down what it was given, and finds nothing but what it is told to."""
+
+    def __init__(self, finds: TrialError | None = None) -> None:
+        self.texts: list[str] = []
+        self.finds = finds
+        self._may_end = Event()
+
+    def __call__(self, base: Revision, values: Mapping[str, KnobValue], source: str) -> None:
+        self.texts.append(source)
+        self._may_end.wait()
+        if self.finds is not None:
+            raise self.finds
+
+    def end(self) -> None:
+        self._may_end.set()
+        drafts_end()
+
+
+def both_in(source: str) -> bool:
+    return GOOD["replace"] in source and OTHER["replace"] in source
+
+
+@pytest.fixture
+def editor(replay: Replay) -> SlowReplay:
+    return SlowReplay(replay(GOOD, OTHER))
+
+
+@pytest.fixture
+def begin(night: Night, editor: SlowReplay) -> Callable[[Check], Planner]:
+    """A night with the two edits, the first of which is there."""
+
+    def begin(check: Check) -> Planner:
+        planner = night.planner(editor, check=check, policy=ALWAYS_EDIT)
+        night.baseline(planner)
+        assert night.next(planner, 1.6)[0].kind is Kind.SAMPLE  # while the first is drafted
+        drafts_end()
+        return planner
+
+    return begin
+
+
+def overtaken(night: Night, planner: Planner) -> TrialRecord:
+    """The first edit's trial, promoted while the second edit waits."""
+    running, _ = night.claim(planner)
+    planner.prefetch(last_call=False)
+    drafts_end()
+    return night.score(planner, running, 1.2)
+
+
+def test_its_new_text_is_checked_while_a_sample_runs(night: Night, begin: Callable[[Check], Planner]) -> None:
+    checks = Checks()
+    planner = begin(checks)
+    kept = overtaken(night, planner)
+    meanwhile, _ = night.next(planner, 1.6)
+    checks.end()
+    trial, proposal = night.next(planner, 1.3)
+    assert [kept.kind, meanwhile.kind, trial.kind] == [Kind.EDIT, Kind.SAMPLE, Kind.EDIT]
+    assert (proposal.title, trial.parent) == ("edit 1", kept.number)
+    assert checks.texts == [night.ledger.revision(trial.revision).source]
+    assert both_in(checks.texts[0])
+    assert night.next(planner, 1.6)[0].kind is Kind.SAMPLE  # and it is tried once
+
+
+def test_what_fails_the_check_is_recorded_and_gets_no_budget(night: Night, begin: Callable[[Check], Planner]) -> None:
+    checks = Checks(TrialError("shapes do not go together", tail="Traceback\nRuntimeError"))
+    planner = begin(checks)
+    overtaken(night, planner)
+    night.next(planner, 1.6)
+    checks.end()
+    trial, proposal = night.next(planner, 1.3)
+    assert (trial.title, trial.status, trial.val_bpb) == ("edit 1", Status.CRASH, None)
+    assert proposal.error == "shapes do not go together\nTraceback\nRuntimeError"
+    assert not [revision for revision in night.ledger.revisions() if both_in(revision.source)]
+
+
+def test_a_text_that_stays_as_it_was_checked_is_not_checked_again(
+    night: Night, begin: Callable[[Check], Planner]
+) -> None:
+    checks = Checks()
+    planner = begin(checks)
+    night.next(planner, 1.6)  # the first edit is dropped
+    sample, _ = night.claim(planner)
+    assert sample.kind is Kind.SAMPLE
+    drafts_end()
+    night.score(planner, sample, 1.2)
+    trial, proposal = night.claim(planner)
+    assert (proposal.title, trial.parent) == ("edit 1", sample.number)
+    assert checks.texts == []
+
+
+def test_one_that_lost_the_race_is_checked_on_the_winner(night: Night, begin: Callable[[Check], Planner]) -> None:
+    checks = Checks()
+    planner = begin(checks)
+    slower, _ = night.claim(planner)
+    planner.prefetch(last_call=False)
+    drafts_end()
+    faster, _ = night.claim(planner)
+    night.score(planner, faster, 1.30)
+    assert night.score(planner, slower, 1.40).lost_race
+    assert night.next(planner, 1.6)[0].kind is Kind.SAMPLE
+    checks.end()
+    again, proposal = night.claim(planner)
+    assert (proposal.title, again.parent) == ("edit 0 (rebased)", faster.number)
+    assert checks.texts == [night.ledger.revision(again.revision).source]
+    assert both_in(checks.texts[0])
+
+
+def test_a_check_that_the_end_of_the_night_broke_off_is_made_in_the_next(
+    night: Night, begin: Callable[[Check], Planner], editor: SlowReplay
+) -> None:
+    has_begun = Event()
+
+    def killed(base: Revision, values: Mapping[str, KnobValue], source: str) -> None:
+        has_begun.set()
+        editor.is_closed.wait()
+        raise TrialError("the process died")  # since its night has ended
+
+    planner = begin(killed)
+    overtaken(night, planner)
+    night.next(planner, 1.6)
+    has_begun.wait()
+    planner.close()
+
+    checks = Checks()
+    planner = night.planner(editor, check=checks, policy=ALWAYS_EDIT)
+    night.next(planner, 1.6)
+    checks.end()
+    trial, proposal = night.next(planner, 1.3)
+    assert (proposal.title, trial.status) == ("edit 1", Status.DISCARD)
+    assert len(checks.texts) == 1
