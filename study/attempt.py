@@ -75,7 +75,7 @@ def attempt(
 def _refuse(desk: Desk, base: Revision, incumbent: Incumbent | None, text: str) -> None:
     """Raise where the text is not worth a budget, before anything else gets one; whatever it is, the mistake is the user's."""
     try:
-        desk.check(base, defaults_of(base) if incumbent is None else incumbent.values, text)
+        desk.check(base, defaults_of(base) if incumbent is None else incumbent.values, text, own=f"{NAME}:")
     except TrialError as error:
         raise RevisionError(str(error), error.tail) from error
     except EditError as error:
@@ -92,10 +92,9 @@ def _after_baseline(planner: Planner, worker: Worker, schedule: Schedule) -> Inc
 def _run(
     ledger: Ledger, planner: Planner, worker: Worker, schedule: Schedule, edit: Edit, incumbent: Incumbent
 ) -> TrialRecord:
-    for identity, proposal in ledger.outdated(incumbent.version):
-        if proposal.key.startswith(
-            f"{edit.key.rpartition(':')[0]}:"
-        ):  # the same text, tried in vain before a promotion
+    same_text = f"{edit.key.rpartition(':')[0]}:"
+    for identity, proposal in ledger.waiting():  # that somebody gave up before a promotion, say
+        if proposal.key.startswith(same_text) and proposal.key != edit.key:
             ledger.mark_stale(identity)
     planner.add_edit(edit, incumbent)
     waiting = [

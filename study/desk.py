@@ -20,7 +20,7 @@ from .editors.paid import PaidModel
 from .editors.scratchpad import noted
 from .measure import Bench
 from .planner import Plan
-from .records import Incumbent, Revision, Status
+from .records import Incumbent, Lessons, Purpose, RequestState, Revision, Status
 from .report.figures import bpb
 from .storage.ledger import Ledger
 
@@ -52,23 +52,21 @@ class Desk:
         kept = self._ledger.requests.latest_lessons()
         lessons = "" if kept is None else kept.text
         briefing = self._briefing(lessons)
-        if self._model is not None and due(self._ledger.history(), 0 if kept is None else kept.trials_seen):
+        is_due = due(self._ledger.history(), 0 if kept is None else kept.trials_seen)
+        if self._model is not None and is_due and not self._is_asked_for_lessons():
             # Where they cannot be had, there may still be an answer that is paid for and waits to be used.
             with contextlib.suppress(EditorSpentError, EditorUnavailableError):
-                briefing = self._briefing(self._refreshed(self._model, briefing, lessons))
-        check = partial(self.check, base, incumbent.values, may_wait_already=False)
-        return EditContext(base.source, base.sha256, used, briefing, check)
+                briefing = self._briefing(self._refreshed(self._model, briefing, kept))
+        return EditContext(base.source, base.sha256, used, briefing, partial(self.check, base, incumbent.values))
 
-    def check(
-        self, base: Revision, values: Mapping[str, KnobValue], source: str, *, may_wait_already: bool = True
-    ) -> None:
+    def check(self, base: Revision, values: Mapping[str, KnobValue], source: str, *, own: str = "") -> None:
         """Raise where a whole new text is not worth a budget: in seconds, and before it gets one.
 
         Args:
             base: What it is an edit of.
             values: Of the knobs.
             source: The text.
-            may_wait_already: Whether it may be that of an edit that waits for its trial, since it is that edit.
+            own: How the keys begin under which it may wait for its trial already, if it may.
 
         Raises:
             EditError: It is, but for its looks, a text that the study has seen.
@@ -77,8 +75,7 @@ class Desk:
         """
         check_source(source)
         self._refuse_duplicate(base, source)
-        if not may_wait_already:
-            self._refuse_waiting(source)
+        self._refuse_waiting(source, own)
         self._bench.preflight.check(source, values, base)
 
     def _briefing(self, lessons: str) -> Briefing:
@@ -94,12 +91,18 @@ class Desk:
             max_gain=self._plan.max_gain,
         )
 
-    def _refreshed(self, model: PaidModel, briefing: Briefing, lessons: str) -> str:
+    def _is_asked_for_lessons(self) -> bool:
+        """Whether another worker waits for them: once is enough."""
+        requests = self._ledger.requests.history()
+        return any(one.purpose is Purpose.LESSONS and one.state is RequestState.SENT for one in requests)
+
+    def _refreshed(self, model: PaidModel, briefing: Briefing, kept: Lessons | None) -> str:
+        lessons = "" if kept is None else kept.text
         seen = finished_search_trials(self._ledger.history())
         question = lessons_prompt(
             self._ledger, self._bench.settings, lessons, min_delta=self._plan.min_delta, max_gain=self._plan.max_gain
         )
-        answer = noted(model, briefing, question, seen)
+        answer = noted(model, briefing, question, seen, 0 if kept is None else kept.trials_seen)
         text = scratchpad_of(answer.text) or lessons  # a model that declines leaves them as they are
         self._ledger.requests.add_lessons(text, answer.trials_seen, draft=answer.draft)
         return text
@@ -118,11 +121,11 @@ class Desk:
                     f"({revision.title}: {came_to}): propose another one"
                 )
 
-    def _refuse_waiting(self, source: str) -> None:
+    def _refuse_waiting(self, source: str, own: str) -> None:
         """Another worker may have had the same idea."""
         new = fingerprint(source)
-        for proposal in self._ledger.waiting():
-            if proposal.edit is None or proposal.error:
+        for _, proposal in self._ledger.waiting():
+            if proposal.edit is None or proposal.error or (own and proposal.key.startswith(own)):
                 continue
             if fingerprint(self._ledger.revision(proposal.revision).source) == new:
                 raise EditError(

@@ -13,7 +13,7 @@ _LAST_WORDS = 5.0  # seconds that a draft gets when the worker ends; what is not
 
 
 class Drafting:
-    """One draft at a time, in a thread of its own.
+    """One draft at a time, or other work for an edit, in a thread of its own.
 
     Args:
         editor: Whom to ask.
@@ -34,11 +34,11 @@ class Drafting:
 
     @property
     def is_busy(self) -> bool:
-        """Whether an edit is on its way."""
+        """Whether it is at work."""
         return self._thread is not None and self._thread.is_alive()
 
-    def begin(self, context: Callable[[], EditContext], take: Callable[[Edit], None]) -> bool:
-        """Ask for an edit, unless one is on its way or the editor cannot be had now; whether one is on its way.
+    def begin(self, context: Callable[[], EditContext], take: Callable[[Edit], None]) -> None:
+        """Ask for an edit, unless it is at work or the editor cannot be had now.
 
         Args:
             context: Makes what the editor is told; called in the thread.
@@ -51,10 +51,9 @@ class Drafting:
                     f"the {self._editor.name} editor is asked for edits while trials run; until one is there, samples"
                 )
             self._start(self._draft, context, take)
-        return self.is_busy
 
     def beside(self, work: Callable[[], None]) -> None:
-        """Have something else done that takes its time, unless something is on its way, whatever became of the editor.
+        """Have something else done that takes its time, unless it is at work; whatever became of the editor.
 
         Args:
             work: An EditorSpentError that it raises says that it was broken off, to be done another time.
@@ -69,7 +68,7 @@ class Drafting:
             raise failure
 
     def wait(self) -> None:
-        """Until no draft is on its way."""
+        """Until it is at work no more."""
         if self._thread is not None:
             self._thread.join()
 
@@ -118,7 +117,7 @@ class Drafting:
         if self._complained:
             self._complained = False
             self._note(f"the {self._editor.name} editor answers again")
-        if edit.error and self.is_over:  # it was closed meanwhile, which may well be all that was wrong
+        if edit.error and self.is_closed:  # it was closed meanwhile, which may well be all that was wrong
             return
         try:
             take(edit)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from autoresearch.errors import KnobError, RevisionError, TrialError
-from autoresearch.knobs import KnobValue
+from autoresearch.errors import AutoresearchError, KnobError, RevisionError, TrialError
+from autoresearch.knobs import Knob, KnobValue
 
 from .editors.blocks import EditError, apply
-from .editors.editor import Editor, accept
+from .editors.editor import Editor
 from .edits import KnobsOf, edited, inherited_values, sha256_of
 from .records import Edit, Incumbent, Kind, Proposal, Revision, Status, TrialRecord
 from .storage.ledger import Ledger
@@ -34,19 +34,55 @@ class EditQueue:
         self._knobs_of, self._note = knobs_of, note
         self._revisions: dict[str, Revision] = {}
 
-    def add(self, edit: Edit, incumbent: Incumbent, check: Callable[[str], None] = accept) -> None:
+    def add(self, edit: Edit, incumbent: Incumbent, instead_of: int | None = None) -> None:
         """Propose an edit of the incumbent; one that fails already here is proposed with its error, to be recorded.
 
         Args:
             edit: The edit.
             incumbent: What it is an edit of.
-            check: Of the whole text; an EditError, RevisionError or TrialError is the edit's.
+            instead_of: The number of the proposal, made for another incumbent, whose place it takes.
         """
+        proposal, put = self._proposal(edit, incumbent), self._putting(edit, instead_of)
+        if edit.error:
+            put(replace(proposal, error=edit.error))
+            return
         base = self.revision(incumbent.revision)
-        proposal = Proposal(
+        try:
+            new = edited(edit, base, edit.key.partition(":")[0], self._knobs)
+        except (EditError, RevisionError, TrialError) as error:
+            put(replace(proposal, error=_with_tail(error)))
+            return
+        values = inherited_values(base, new, incumbent.values)
+        if self._was_seen(new, values, edit.key):
+            self._note(f"edit {edit.title!r} gives a text that the study has seen: no trial")
+            put(proposal, stale=True)
+            return
+        self._ledger.add_revision(new)
+        try:
+            put(replace(proposal, revision=new.sha256, values=values))
+        except KnobError as error:  # a default that Optuna's reading of the range does not hold
+            put(replace(proposal, error=str(error)))
+
+    def add_checked(
+        self, edit: Edit, incumbent: Incumbent, check: Callable[[str], None], instead_of: int | None
+    ) -> None:
+        """The same after a check of the whole text: an EditError is no trial, a RevisionError or TrialError the edit's."""
+        try:
+            check(apply(self.revision(incumbent.revision).source, edit.blocks))
+        except EditError as error:
+            self._note(f"edit {edit.title!r}: {error}: no trial")
+            self._putting(edit, instead_of)(self._proposal(edit, incumbent), stale=True)
+        except (RevisionError, TrialError) as error:
+            self.add(replace(edit, error=_with_tail(error)), incumbent, instead_of)
+        else:
+            self.add(edit, incumbent, instead_of)
+
+    def _proposal(self, edit: Edit, incumbent: Incumbent) -> Proposal:
+        """Of the incumbent's own text."""
+        return Proposal(
             key=edit.key,
             kind=Kind.EDIT,
-            revision=base.sha256,
+            revision=incumbent.revision,
             values=incumbent.values,
             seed=self._seed,
             incumbent_version=incumbent.version,
@@ -54,39 +90,34 @@ class EditQueue:
             title=edit.title,
             edit=edit,
         )
-        add = partial(self._ledger.propose, draft=None if self._editor is None else self._editor.draft_of(edit.key))
-        if edit.error:
-            add(replace(proposal, error=edit.error))
-            return
-        try:
-            new = edited(edit, base, edit.key.partition(":")[0], self._knobs_of)
-        except (EditError, RevisionError, TrialError) as error:
-            add(replace(proposal, error=str(error)))
-            return
-        values = inherited_values(base, new, incumbent.values)
-        if self._was_tried(new, values, anew="@" in edit.key):
-            self._note(f"edit {edit.title!r} gives a text that the study has seen: no trial")
-            add(proposal, stale=True)
-            return
-        try:
-            check(new.source)
-        except (EditError, RevisionError, TrialError) as error:
-            add(replace(proposal, error=f"{error}\n{error.tail}".strip()))
-            return
-        self._ledger.add_revision(new)
-        try:
-            add(replace(proposal, revision=new.sha256, values=values))
-        except KnobError as error:  # a default that Optuna's reading of the range does not hold
-            add(replace(proposal, error=str(error)))
 
-    def _was_tried(self, new: Revision, values: Mapping[str, KnobValue], anew: bool) -> bool:
-        """Whether a trial would tell nothing: the text was tried, or for an edit that is tried anew the values as well.
+    def _putting(self, edit: Edit, instead_of: int | None) -> Callable[..., bool]:
+        draft = None if self._editor is None else self._editor.draft_of(edit.key)
+        return partial(self._ledger.propose, draft=draft, instead_of=instead_of)
+
+    def _knobs(self, source: str) -> Mapping[str, Knob]:
+        """The knobs of a text; no process is asked for those of a text that is written down."""
+        name = sha256_of(source)
+        known = next((revision.knobs for revision in self._ledger.revisions() if revision.sha256 == name), None)
+        return self._knobs_of(source) if known is None else known
+
+    def _was_seen(self, new: Revision, values: Mapping[str, KnobValue], key: str) -> bool:
+        """Whether a trial would tell nothing: the text was tried or waits, for an edit that is tried anew with these values.
 
         Tried, and not merely known: a worker may have died between writing a revision down and proposing it.
         """
-        trials = [trial for trial in self._ledger.history() if trial.status is not Status.INTERRUPTED]
-        same = [trial for trial in trials if trial.revision == new.sha256]
-        return any(not anew or dict(trial.values) == values for trial in same)
+        tried = [
+            (trial.revision, trial.values) for trial in self._ledger.history() if trial.status is not Status.INTERRUPTED
+        ]
+        waiting = [
+            (proposal.revision, proposal.values)
+            for _, proposal in self._ledger.waiting()
+            if not proposal.error and first_key(proposal.key) != first_key(key)
+        ]
+        anew = "@" in key
+        return any(
+            revision == new.sha256 and (not anew or dict(theirs) == values) for revision, theirs in [*tried, *waiting]
+        )
 
     def lost(self, history: Sequence[TrialRecord]) -> tuple[Edit, str] | None:
         """An edit to be proposed anew, since it beat its own parent and found another incumbent in its place.
@@ -116,6 +147,10 @@ class EditQueue:
         if sha256 not in self._revisions:
             self._revisions[sha256] = self._ledger.revision(sha256)
         return self._revisions[sha256]
+
+
+def _with_tail(error: AutoresearchError) -> str:
+    return f"{error}\n{error.tail}".strip()
 
 
 def first_key(key: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
+from typing import Protocol
 
 from autoresearch.errors import StudyError, TrialError
 from autoresearch.knobs import KnobValue
@@ -31,8 +32,13 @@ _FAILED = (Status.CRASH, Status.OOM, Status.OVER_BUDGET, Status.CHEAT)
 
 
 ContextOf = Callable[[Revision, Incumbent, frozenset[str]], EditContext]
-# Raises where a whole text is not worth a budget, given what it is an edit of and the values that it would run with.
-Check = Callable[[Revision, Mapping[str, KnobValue], str], None]
+
+
+class Check(Protocol):
+    """Raises where a whole text is not worth a budget."""
+
+    def __call__(self, base: Revision, values: Mapping[str, KnobValue], source: str, *, own: str) -> None:
+        """Given what it is an edit of, the values that it would run with, and under which keys it may wait itself."""
 
 
 def plain_context(base: Revision, incumbent: Incumbent, used: frozenset[str]) -> EditContext:
@@ -153,16 +159,18 @@ class Planner:
         return sigma
 
     def _waiting(self) -> list[tuple[int, Proposal]]:
-        """The proposals that can be run, after those that a promotion has overtaken were replaced or dropped."""
+        """The proposals that can be run, after those that a promotion has overtaken, if they could, were replaced or dropped."""
         incumbent = self._ledger.incumbent()
         version = -1 if incumbent is None else incumbent.version
         for identity, proposal in self._ledger.outdated(version):
-            withdraw = partial(self._ledger.mark_stale, identity)
             if proposal.edit is not None and incumbent is not None:
                 key = f"{first_key(proposal.key)}@v{version}"
-                self._carry_over(replace(proposal.edit, key=key), proposal.revision, incumbent, withdraw)
+                self._carry_over(replace(proposal.edit, key=key), proposal.revision, incumbent, identity)
             else:
-                withdraw()
+                self._ledger.mark_stale(identity)
+        # Here, and not where nothing waits: it has the thread before the next draft does.
+        if incumbent is not None and (lost := self._edits.lost(self._ledger.history())) is not None:
+            self._carry_over(*lost, incumbent)
         ready = self._ledger.ready(version)
         return [(identity, proposal) for identity, proposal in ready if proposal.kind is not Kind.CONFIRM]
 
@@ -186,9 +194,6 @@ class Planner:
             self._add_baseline()
             return
         history = self._ledger.history()
-        lost = self._edits.lost(history)
-        if lost is not None and self._carry_over(*lost, incumbent):
-            return
         if self._wants_edit(history):
             if self._drafting is not None:
                 self._draft(incumbent)
@@ -197,34 +202,28 @@ class Planner:
                 return
         self._add_sample(history, incumbent)
 
-    def _carry_over(
-        self, edit: Edit, checked: str, incumbent: Incumbent, then: Callable[[], object] = lambda: None
-    ) -> bool:
-        """Propose an edit anew, of another incumbent than it was made for; whether that is done when this returns.
+    def _carry_over(self, edit: Edit, checked: str, incumbent: Incumbent, instead_of: int | None = None) -> None:
+        """Propose an edit anew, of another incumbent than it was made for.
 
-        Where edits are checked before they get a budget, what makes a new text is checked again. That takes its time, and so
-        is done beside the trials: until then the edit stays where it is.
+        Where edits are checked before they get a budget, one that makes a new text is checked again. That takes its time, and so
+        is done beside the trials: until then the edit stays where it is. A worker without an editor that takes its time checks
+        nothing: what cannot run shows in the trial.
 
         Args:
             edit: The edit, under its new key.
             checked: The sha256 of the text that it made before.
             incumbent: What it becomes an edit of.
-            then: Called when it is proposed.
+            instead_of: The number of the proposal whose place it takes.
         """
         drafting, check = self._drafting, self._check
         is_known = edit.error or self._edits.makes(edit, incumbent) in (None, checked)
         if drafting is None or check is None or is_known:
-            self._edits.add(edit, incumbent)
-            then()
-            return True
-        whole = partial(check, self._edits.revision(incumbent.revision), incumbent.values)
-
-        def work() -> None:
-            self._edits.add(edit, incumbent, unless_closed(whole, lambda: drafting.is_closed))
-            then()
-
-        drafting.beside(work)
-        return False
+            self._edits.add(edit, incumbent, instead_of)
+            return
+        base = self._edits.revision(incumbent.revision)
+        whole = partial(check, base, incumbent.values, own=first_key(edit.key))
+        unless = unless_closed(whole, lambda: drafting.is_closed)
+        drafting.beside(lambda: self._edits.add_checked(edit, incumbent, unless, instead_of))
 
     def add_edit(self, edit: Edit, incumbent: Incumbent) -> None:
         """Propose an edit of the incumbent that came from elsewhere."""

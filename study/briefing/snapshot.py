@@ -76,7 +76,7 @@ def take(
     incumbent = ledger.incumbent()
     if incumbent is None:
         raise StudyError(f"study {ledger.study.name!r} has nothing to edit yet: no baseline run has a score")
-    queued = [*ledger.ready(incumbent.version), *ledger.outdated(incumbent.version)]
+    queued = ledger.waiting()
     promotions, history = ledger.promotions(), ledger.history()
     return Snapshot(
         settings=settings,
@@ -86,7 +86,7 @@ def take(
         revisions={revision.sha256: revision for revision in ledger.revisions()},
         lineage=ledger.lineage(incumbent.revision),
         runs=ledger.runs(),
-        waiting=[proposal for _, proposal in sorted(queued, key=lambda one: one[0]) if proposal.kind is Kind.EDIT],
+        waiting=[proposal for _, proposal in queued if proposal.kind is Kind.EDIT],
         min_delta=min_delta,
         max_gain=max_gain,
     )

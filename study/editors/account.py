@@ -16,7 +16,8 @@ _LONGEST_HYPOTHESIS = 4_000
 _LAST_WORDS = 2_000  # of the output, where nothing else says what was thought
 _LABEL = re.compile(r"[\s*_#>`-]*(TITLE|HYPOTHESIS)[\s*_`]*:[\s*_]*(.*?)[\s*_]*$")  # perhaps in Markdown
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])")  # colours, titles of windows
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH(?!OR)", re.IGNORECASE)
+_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/@]+)@")  # in an address, such as that of a database
 _SHORTEST_SECRET = 8  # characters; a shorter one is in many a word
 
 
@@ -85,10 +86,12 @@ def new_secret(text: str, before: str) -> str | None:
 
 
 def _secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that sound like one, with their values."""
-    return {
-        name: value for name, value in environment.items() if _SECRET.search(name) and len(value) >= _SHORTEST_SECRET
-    }
+    """The variables that sound like one, with their values; of those that hold an address, its password."""
+    found = {name: value for name, value in environment.items() if _SECRET.search(name)}
+    for name, value in environment.items():
+        if name not in found and (password := _PASSWORD.search(value)) is not None:
+            found[name] = password[1]
+    return {name: secret for name, secret in found.items() if len(secret) >= _SHORTEST_SECRET}
 
 
 def _first(candidates: tuple[str | None, ...]) -> str:

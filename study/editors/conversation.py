@@ -23,7 +23,7 @@ from .reply import WHOLE_FILE, Reply, ReplyError, edit_of, read_reply
 REPAIRS = 2  # of replies that cannot be read or do not fit, before the whole file is asked for
 CHECKS = 3  # failed ones that go back
 _LONG = 40_000  # characters of a reply beyond which the model is shown its beginning and its end
-_LONGEST = 200_000  # characters of all that follows the first request; the last exchange alone has fewer
+_LONGEST = 200_000  # characters that may follow the first request before the model is told of its last reply alone
 _TAIL = 4_000  # characters of a log or a diff
 _SOURCE = "source"  # the role of the record that says which text a conversation is about
 

@@ -23,7 +23,7 @@ class Noted:
     trials_seen: int  # when it was asked
 
 
-def noted(model: PaidModel, briefing: Briefing, question: str, trials_seen: int) -> Noted:
+def noted(model: PaidModel, briefing: Briefing, question: str, trials_seen: int, kept: int = 0) -> Noted:
     """The model's notes; those that a dead worker has received and not written down are not asked for again.
 
     Args:
@@ -31,6 +31,7 @@ def noted(model: PaidModel, briefing: Briefing, question: str, trials_seen: int)
         briefing: Its parts that stay are what the question is about.
         question: What comes in place of the briefing's changing part.
         trials_seen: How many trials it is about, which is written down with the request.
+        kept: How many those notes are about that are kept now; older ones are of no use any more.
 
     Raises:
         EditorUnavailableError: The model cannot be had now.
@@ -39,8 +40,11 @@ def noted(model: PaidModel, briefing: Briefing, question: str, trials_seen: int)
     for draft in model.book.resumable(model.worker, Purpose.LESSONS):
         records = model.book.take(draft, model.worker)
         answered = [record for record in records if record.state is RequestState.ANSWERED]
-        if answered:
+        if not answered:
+            continue
+        if _seen(answered[-1]) >= kept:
             return Noted(answered[-1].reply, draft, _seen(answered[-1]))
+        model.book.mark_used(draft)
     draft = str(uuid.uuid4())
     said = Said(
         (Part(briefing.stable, cached=True),),
@@ -54,6 +58,5 @@ def noted(model: PaidModel, briefing: Briefing, question: str, trials_seen: int)
 
 
 def _seen(record: RequestRecord) -> int:
-    return next(
-        (int(note["trials"]) for note in record.messages if note["role"] == _SEEN), 0
-    )  # before it was written down
+    """How many trials a request is about; 0 where that was not written down yet."""
+    return next((int(note["trials"]) for note in record.messages if note["role"] == _SEEN), 0)

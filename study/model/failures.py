@@ -14,10 +14,8 @@ _SHOWN = 300  # characters of what a server says that a message quotes
 
 # Statuses under 500 that pass by themselves: time-out, lock, rate limit.
 _PASSING_STATUSES = (408, 409, 429)
-_LATE_STATUSES = (
-    504,
-    524,
-)  # of a gateway that has waited for the model in vain, and by whom the model may be paid all the same
+# Where somebody has waited for the model in vain, which may have worked, and be paid, all the same.
+_LATE_STATUSES, _LATE_KIND = (504, 524), "timeout_error"
 _PASSING_KINDS = ("api_error", "overloaded_error", "rate_limit_error", "timeout_error")
 _STATUSES = {"invalid_request_error": 400, "request_too_large": 413}  # that go with a report of this kind
 _REMEDIES = {
@@ -63,7 +61,7 @@ def of_report(error: ReportedError, incoming: Incoming, said: str, host: str) ->
     reason = f"{host} reports: {one_line(said)}"
     if error.kind not in _PASSING_KINDS:
         return ModelMisused(reason, incoming.usage, incoming.has_begun, _STATUSES.get(error.kind, 0))
-    if incoming.has_begun:
+    if incoming.has_begun or error.kind == _LATE_KIND:
         return ModelUnavailable(reason, ASK_AGAIN, incoming.usage, may_cost=True)
     return PassingError(reason)
 

@@ -62,7 +62,7 @@ class Wire:
 
         Raises:
             PassingError: Nothing has been charged, and a later try may succeed.
-            BrokenReplyError: The connection was lost after the request had gone out.
+            BrokenReplyError: The connection was lost after the request had gone out, or the model kept a gateway waiting.
             ModelMisused: The server does not accept the request.
         """
         import anthropic

@@ -139,16 +139,19 @@ class Ledger:
 
     # Proposals.
 
-    def propose(self, proposal: Proposal, *, stale: bool = False, draft: str | None = None) -> bool:
+    def propose(
+        self, proposal: Proposal, *, stale: bool = False, draft: str | None = None, instead_of: int | None = None
+    ) -> bool:
         """Queue a trial; False if there is a proposal with this key already, in whatever state.
 
         A stale one is never run: it only takes the key. The draft that the proposal came of is marked as used in the
-        same transaction, also where there is a proposal with this key already.
+        same transaction, also where there is a proposal with this key already. In the same one, too, the ready proposal whose
+        place it takes is withdrawn; where that is not ready any more nothing is queued.
 
         Raises:
             KnobError: The values are not exactly the knobs of the revision, each in its range.
         """
-        return self._run(lambda: proposals.propose(self._books, proposal, stale, draft))
+        return self._run(lambda: proposals.propose(self._books, proposal, stale, draft, instead_of))
 
     def ready(self, incumbent_version: int) -> list[tuple[int, Proposal]]:
         """What can be claimed, oldest first: baselines and confirmations, and searches for this incumbent."""
@@ -158,8 +161,8 @@ class Ledger:
         """Ready samples and edits that were made for another incumbent than this: to be marked stale, or rebased."""
         return self._run(lambda: proposals.outdated(self._books, incumbent_version))
 
-    def waiting(self) -> list[Proposal]:
-        """All that is ready, for whichever incumbent."""
+    def waiting(self) -> list[tuple[int, Proposal]]:
+        """All that is ready, for whichever incumbent, oldest first."""
         return self._run(lambda: proposals.waiting(self._books))
 
     def mark_stale(self, proposal_id: int) -> bool:

@@ -19,15 +19,17 @@ from .plain import printable
 _SEARCH = tuple(str(kind) for kind in SEARCH_KINDS)
 
 
-def propose(books: Books, proposal: Proposal, stale: bool, draft: str | None) -> bool:
-    """Queue a trial, unless its key is taken; with it, the draft that it came of is used."""
+def propose(books: Books, proposal: Proposal, stale: bool, draft: str | None, instead_of: int | None) -> bool:
+    """Queue a trial, unless its key is taken; with it, the draft that it came of is used, and another one withdrawn."""
+    added = False
     with books.db.transaction() as session:
         template(revisions.row_of(session, books.id, proposal.revision), proposal, {})  # raises what a claim would
         dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
         row = _columns(proposal)
         row |= {"study": books.id, "status": "stale" if stale else "ready", "created_at": books.db.clock(session)}
         statement = dialect.insert(ProposalRow).values(row).on_conflict_do_nothing(index_elements=["study", "key"])
-        added = session.scalar(statement.returning(ProposalRow.id)) is not None
+        if instead_of is None or _withdraw(session, books.id, instead_of):
+            added = session.scalar(statement.returning(ProposalRow.id)) is not None
         if draft is not None:
             requests.use(session, books.id, draft)
     if added:
@@ -47,16 +49,15 @@ def outdated(books: Books, incumbent_version: int) -> list[tuple[int, Proposal]]
     return _select(books, ProposalRow.status == "ready", other)
 
 
-def waiting(books: Books) -> list[Proposal]:
+def waiting(books: Books) -> list[tuple[int, Proposal]]:
     """All that wait, for whichever incumbent."""
-    return [proposal for _, proposal in _select(books, ProposalRow.status == "ready")]
+    return _select(books, ProposalRow.status == "ready")
 
 
 def mark_stale(books: Books, proposal_id: int) -> bool:
     """Withdraw a proposal that waits."""
     with books.db.transaction() as session:
-        waits = (ProposalRow.id == proposal_id, ProposalRow.study == books.id, ProposalRow.status == "ready")
-        return rows_changed(session, update(ProposalRow).where(*waits).values(status="stale")) == 1
+        return _withdraw(session, books.id, proposal_id)
 
 
 def keys(books: Books, prefix: str) -> list[str]:
@@ -128,6 +129,11 @@ def record(row: ProposalRow) -> Proposal:
         edit=_edit_from_json(row.edit) if row.edit is not None else None,
         error=row.error,
     )
+
+
+def _withdraw(session: Session, study: str, proposal_id: int) -> bool:
+    waits = (ProposalRow.id == proposal_id, ProposalRow.study == study, ProposalRow.status == "ready")
+    return rows_changed(session, update(ProposalRow).where(*waits).values(status="stale")) == 1
 
 
 def _select(books: Books, *conditions: Any) -> list[tuple[int, Proposal]]:

@@ -10,11 +10,11 @@ from typing import Any
 
 from autoresearch.knobs import Knob
 from autoresearch.revision import load
-from autoresearch.study.editors.editor import Editor
+from autoresearch.study.editors.editor import EditContext, Editor
 from autoresearch.study.editors.replay import ReplayEditor
 from autoresearch.study.edits import sha256_of
 from autoresearch.study.planner import Check, Plan, Planner
-from autoresearch.study.records import Proposal, Status, TrialRecord
+from autoresearch.study.records import Edit, Proposal, Status, TrialRecord
 from autoresearch.study.search.policy import Ratio, Stagnation
 from autoresearch.study.settings import StudySettings
 from autoresearch.study.storage.database import Database
@@ -42,6 +42,7 @@ OTHER = {"search": "fraction / hp.warmup_ratio", "replace": "(fraction / hp.warm
 GONE = {"search": "there is no such line", "replace": ""}
 BROKEN = {"search": "class GPT(", "replace": "class Gone("}
 ALWAYS_EDIT = Ratio(1.0)
+PATIENCE = 60.0  # seconds; after a failed test nobody waits for ever
 
 
 def knobs_of(source: str) -> Mapping[str, Knob]:
@@ -74,23 +75,35 @@ def figures(number: int, val_bpb: float, seed: int) -> dict[str, Any]:
 
 
 class SlowReplay(ReplayEditor):
-    """Recorded edits by an editor that is asked beside the trials."""
+    """Recorded edits by an editor that is asked beside the trials, and answers when the test says so."""
 
     is_slow = True
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.is_closed = threading.Event()
+        self._may_answer = threading.Event()
+
+    def propose(self, context: EditContext) -> Edit | None:
+        self._may_answer.wait(PATIENCE)
+        return super().propose(context)
+
+    def answer(self) -> None:
+        """Have it answer who has asked, and wait until that is done."""
+        self._may_answer.set()
+        drafts_end()
+        self._may_answer.clear()
 
     def close(self) -> None:
         self.is_closed.set()
+        self._may_answer.set()
 
 
 def drafts_end() -> None:
     """Wait for what goes on beside the trials."""
     for thread in threading.enumerate():
         if thread.name == "draft":
-            thread.join()
+            thread.join(PATIENCE)
 
 
 class Night:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,22 @@ def test_an_edit_that_gives_a_known_text_is_no_trial(night: Night, replay: Calla
     trial, _ = night.next(planner, 1.6)
     assert trial.title == "edit 1"
     assert any("the study has seen" in note for note in night.notes)
+
+
+def test_the_same_text_from_two_editors_is_one_trial(
+    night: Night, replay: Callable[..., Path], first: Revision
+) -> None:
+    planner = night.planner(replay(GOOD), policy=ALWAYS_EDIT)
+    night.baseline(planner)
+    planner.prefetch()
+    incumbent, edit = (
+        night.ledger.incumbent(),
+        ReplayEditor(replay(GOOD)).propose(EditContext(first.source, first.sha256)),
+    )
+    assert incumbent is not None
+    assert edit is not None
+    planner.add_edit(replace(edit, key="other:1", title="the same"), incumbent)
+    assert [proposal.title for _, proposal in night.ledger.waiting()] == ["edit 0"]
 
 
 def test_a_revision_that_was_written_down_and_never_proposed_is_not_lost(

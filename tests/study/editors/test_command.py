@@ -159,9 +159,13 @@ def test_a_secret_that_it_prints_is_not_kept(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_secret_in_the_file_is_no_edit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_AGENT_KEY", "sk-0123456789")
     monkeypatch.setenv("MY_AGENT_PASS", "width = 64")  # which stands there anyway
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "depth = 9")  # which is none
+    monkeypatch.setenv("OPTUNA_STORAGE", "postgresql://ada:correct-horse@db/night")
     edit = propose(f'{CHANGE}; echo "# $MY_AGENT_KEY" >> train.py')
     assert edit.error.startswith("the command wrote the value of MY_AGENT_KEY into train.py")
     assert "0123456789" not in repr(edit)
+    assert "OPTUNA_STORAGE" in propose(f"{CHANGE}; echo '# correct-horse' >> train.py").error
+    assert "[secret]" in propose("echo correct-horse; false").error
     assert propose(CHANGE).error == ""
 
 

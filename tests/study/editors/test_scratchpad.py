@@ -39,6 +39,14 @@ def test_notes_that_were_received_and_not_written_down_are_not_paid_for_twice(de
     assert noted(desk.model(Turn(text="width as well")), BRIEFING, "?", 10).text == "width as well"
 
 
+def test_notes_that_are_older_than_those_that_are_kept_are_of_no_use(desk: Desk) -> None:
+    noted(desk.model(NOTES), BRIEFING, "?", 10)
+    desk.die()
+    found = noted(desk.model(Turn(text="width as well")), BRIEFING, "?", 21, kept=11)
+    assert (found.text, found.trials_seen) == ("width as well", 21)
+    assert desk.requests()[0].used
+
+
 def test_notes_and_edits_do_not_take_each_others_answers(desk: Desk) -> None:
     noted(desk.model(NOTES), BRIEFING, "?", 10)
     desk.die()

@@ -46,6 +46,8 @@ def test_a_file_becomes_a_trial_like_any_other_after_the_baseline(
 def test_what_was_given_up_before_a_promotion_is_tried_once(
     sqlite_study: str, autoresearch: Run, check: Callable[[str], Ledger], tmp_path: Path
 ) -> None:
+    command = ["--baseline-repeats", "1", "--min-delta", "10", "--storage", sqlite_study]
+    assert autoresearch("study", "optimize", *command, "--trials", "1", "--confirm", "0").returncode == 0
     ledger, new = check(sqlite_study), tmp_path / "new.py"
     first = ledger.revisions()[0]
     text = first.source.replace("MUON_BETA2 = 0.95", "MUON_BETA2 = 0.9")
@@ -61,8 +63,7 @@ def test_what_was_given_up_before_a_promotion_is_tried_once(
         edit=Edit(f"try:{sha256_of(text)[:16]}:v7", "before", "", between(first.source, text)),
     )
     ledger.propose(interrupted)
-    command = ["study", "try", str(new), "-m", "now", "--baseline-repeats", "1", "--min-delta", "10"]
-    done = autoresearch(*command, "--storage", sqlite_study)
+    done = autoresearch("study", "try", str(new), "-m", "now", *command)
     assert done.returncode == 0, done.stderr
     ledger = check(sqlite_study)
     assert [trial.title for trial in ledger.history()] == ["baseline", "now"]

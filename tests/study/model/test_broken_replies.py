@@ -56,6 +56,13 @@ def test_a_connection_that_drops_without_a_word_may_cost(line: Line) -> None:
     assert len(server.requests) == 1
 
 
+def test_a_time_out_that_is_reported_in_place_of_a_reply_may_cost(line: Line) -> None:
+    report = {"type": "error", "error": {"type": "timeout_error", "message": "took too long"}}
+    body = f"event: error\ndata: {json.dumps(report)}\n\n".encode()
+    late = failure(line, Turn(body=body, headers={"content-type": "text/event-stream"}))
+    assert (late.may_cost, line.pauses) == (True, [])
+
+
 @pytest.mark.parametrize("status", [504, 524])
 def test_a_gateway_that_waited_in_vain_may_cost_and_is_not_asked_again(line: Line, status: int) -> None:
     lost = failure(line, error(status, "timeout_error", "upstream is late"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autoresearch.study.records import Block, Edit, Kind, Proposal
+from autoresearch.study.records import Block, Edit, Kind, Proposal, TrialRecord
 from autoresearch.study.storage import Refusal
 
 if TYPE_CHECKING:
@@ -54,6 +55,23 @@ def test_a_stale_proposal_is_out_of_the_queue_but_keeps_its_key(night: Night) ->
     assert night.ledger.ready(-1) == []
     assert night.claim("sample:0") is Refusal.TAKEN
     assert not night.propose("sample:0")
+
+
+def test_one_takes_the_place_of_another_once(night: Night) -> None:
+    night.propose("replay:a", version=0)
+    before = night.proposal_id("replay:a")
+    again = Proposal("replay:a@v1", Kind.EDIT, night.first.sha256, night.values, 1, 1)
+    assert night.ledger.propose(again, instead_of=before)
+    assert not night.ledger.propose(replace(again, key="replay:a@v2"), instead_of=before)
+    assert [proposal.key for _, proposal in night.ledger.waiting()] == ["replay:a@v1"]
+
+
+def test_one_whose_place_cannot_be_taken_stays(night: Night) -> None:
+    night.propose("replay:a")
+    assert isinstance(night.claim("replay:a"), TrialRecord)
+    again = Proposal("replay:a@v1", Kind.EDIT, night.first.sha256, night.values, 1, 1)
+    assert not night.ledger.propose(again, instead_of=night.proposal_id("replay:a"))
+    assert night.ledger.waiting() == []
 
 
 def test_a_key_can_be_taken_without_a_trial(night: Night) -> None:
