@@ -128,7 +128,7 @@ class EditQueue:
             if trial.kind is not Kind.EDIT or not trial.lost_race:
                 continue
             key = f"{first_key(trial.key)}@{trial.number}"
-            if self._ledger.proposal_keys(key):
+            if key in self._ledger.proposal_keys(key):
                 continue
             revision = self.revision(trial.revision)
             title = revision.title.removesuffix(" (rebased)") + " (rebased)"

@@ -34,6 +34,7 @@ HYPOTHESIS: {ASKED["HYPOTHESIS"]}
 """
 
 _SHOWN = 4_000  # characters of its output, where it failed
+_LAST_LINE = 160  # of them in the reason itself
 _FEW = 3  # failures in a row after which it is not run again at once
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0  # seconds; doubled with each further failure
 
@@ -115,7 +116,7 @@ class CommandEditor:
             try:
                 text = self._text(ran, tree, context)
             except EditError as error:
-                return _given_up(edit, f"{error}; {_ending(output)}"), None
+                return _given_up(edit, f"{error}{_ending(output)}"), None
         return replace(edit, key=self._key(text), blocks=between(context.source, text)), text
 
     def _text(self, ran: Ran, tree: GitTree, context: EditContext) -> str:
@@ -163,8 +164,10 @@ def _given_up(edit: Edit, reason: str) -> Edit:
 
 
 def _ending(output: str) -> str:
+    """What goes behind a reason: the last line of the output, and the end of it on lines of its own."""
     said = output[-_SHOWN:].strip()
-    return f"the end of its output:\n{said}" if said else "it printed nothing"
+    last = said.rpartition("\n")[2].strip()
+    return f"; its last words: {last[:_LAST_LINE]}\n{said}" if said else "; it printed nothing"
 
 
 def _with_line_ends_of(source: str, text: str) -> str:

@@ -173,8 +173,8 @@ def test_a_secret_in_the_file_is_no_edit(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_command_that_fails_is_an_attempt_with_its_exit_code_and_the_end_of_its_output() -> None:
-    edit = propose(f"{CHANGE}; echo 'no credit left' >&2; exit 3")
-    assert edit.error == "the command ended with exit code 3; the end of its output:\nno credit left"
+    edit = propose(f"{CHANGE}; echo thinking; echo 'no credit left' >&2; exit 3")
+    assert edit.error == "the command ended with exit code 3; its last words: no credit left\nthinking\nno credit left"
     assert edit.blocks == ()
     assert edit.key.startswith("command:failed-")
     assert edit.key != propose("exit 3").key
@@ -191,7 +191,7 @@ def test_a_command_that_is_killed() -> None:
 def test_a_command_that_hangs_is_killed_with_all_below_it(tmp_path: Path) -> None:
     began = time.monotonic()
     edit = propose(f"echo begun; sleep 1000 & echo $! > {tmp_path}/pid; sleep 1000", seconds=1.0)
-    assert edit.error == "the command took too long and was killed; the end of its output:\nbegun"
+    assert edit.error == "the command took too long and was killed; its last words: begun\nbegun"
     assert time.monotonic() - began < 60
     assert not is_running(tmp_path / "pid")
 
@@ -231,7 +231,7 @@ def test_a_hundred_megabytes_of_output_fill_nothing(temporary: Path) -> None:
 
 def test_output_without_end_is_stopped_in_time() -> None:
     edit = propose("yes", seconds=1.0)
-    assert edit.error.startswith("the command took too long and was killed; the end of its output:\ny\ny")
+    assert edit.error.startswith("the command took too long and was killed; its last words: y\ny\ny")
     assert len(edit.error) < 5000
 
 
