@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from autoresearch.errors import InputError, RevisionError, StudyError, TrialError
 
 from .briefing.program import read_program
@@ -12,7 +14,7 @@ from .heartbeat import Heartbeat
 from .interrupts import Interrupts
 from .measure import Bench
 from .planner import Planner
-from .records import Edit, Incumbent, Revision, TrialRecord
+from .records import Edit, Incumbent, Kind, Revision, Status, TrialRecord
 from .request import Request
 from .schedule import Schedule
 from .storage.ledger import Ledger
@@ -50,7 +52,7 @@ def attempt(
         KeyboardInterrupt: Ctrl-C or SIGTERM; a trial in flight was dropped and recorded as interrupted.
     """
     run = ledger.start_run({"try": title}, None, None)
-    plan = request.plan(None)
+    plan = replace(request.plan(None), baseline_repeats=_repeats(ledger, request))
     desk = Desk(ledger, bench, plan, read_program(), None)
     planner = Planner(ledger, bench.settings, plan, bench.preflight.knobs, watch.note)
     schedule = Schedule(bench.settings, None, None, confirm=0, workers=1, clock=ledger.now)
@@ -70,6 +72,13 @@ def attempt(
             worker.close()
     ledger.end_run(run)
     return trial
+
+
+def _repeats(ledger: Ledger, request: Request) -> int:
+    """As many runs of the baseline as there are, where they say what the noise is: a trial by hand is one trial."""
+    baselines = [trial for trial in ledger.history() if trial.kind is Kind.BASELINE]
+    measured = sum(trial.status is Status.MEASURED for trial in baselines)
+    return measured if measured >= (2 if request.min_delta is None else 1) else request.baseline_repeats
 
 
 def _refuse(desk: Desk, base: Revision, incumbent: Incumbent | None, text: str) -> None:

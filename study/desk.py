@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from autoresearch.knobs import KnobValue
+from autoresearch.revision import with_defaults
 from autoresearch.static_check import check_source
 
 from .allowance import limits_after
@@ -74,7 +75,7 @@ class Desk:
             TrialError: It fails in a trial of two steps.
         """
         check_source(source)
-        self._refuse_duplicate(base, source)
+        self._refuse_duplicate(base, values, source)
         self._refuse_waiting(source, own)
         self._bench.preflight.check(source, values, base)
 
@@ -107,9 +108,9 @@ class Desk:
         self._ledger.requests.add_lessons(text, answer.trials_seen, draft=answer.draft)
         return text
 
-    def _refuse_duplicate(self, base: Revision, source: str) -> None:
+    def _refuse_duplicate(self, base: Revision, values: Mapping[str, KnobValue], source: str) -> None:
         new = fingerprint(source)
-        if new == fingerprint(base.source):
+        if new in (fingerprint(base.source), fingerprint(with_defaults(base.source, values))):
             raise EditError("the edit changes nothing but comments or layout")
         tried = {trial.revision: trial for trial in self._ledger.history() if trial.status is not Status.INTERRUPTED}
         for revision in self._ledger.revisions():

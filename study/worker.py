@@ -245,4 +245,4 @@ class Worker:
     def _standing(self, schedule: Schedule) -> Standing:
         ledger = self._ledger
         standing = schedule.standing(ledger.history(), ledger.incumbent(), ledger.run(self._run).trials_started)
-        return replace(standing, spent_usd=ledger.requests.spent() or None, limit_usd=self._planner.max_cost)
+        return replace(standing, spent_usd=ledger.requests.settled() or None, limit_usd=self._planner.max_cost)

@@ -55,13 +55,21 @@ What the text of the file may name is checked before anything of it runs:
 An edit that passes is then built on the CPU, trained for two steps and asked a few rows, before it costs a trial."""
 
 
-def machine(settings: StudySettings, device: Device, limits: Limits) -> str:
-    """The hardware, and what a trial may take."""
+def allowances(settings: StudySettings, limits: Limits) -> str:
+    """How long the parts of a trial may take; it is measured anew with the trials, and so no part of what stays."""
     overstay = limits.training(settings.seconds, settings.steps) - settings.seconds
+    training = (
+        f"{overstay:g} s more than its budget" if settings.steps is None else f"{limits.steps:.0f} s for its steps"
+    )
+    return f"Who takes longer is killed: start-up {limits.startup:.0f} s, training {training}, evaluation {limits.evaluation:.0f} s."
+
+
+def machine(settings: StudySettings, device: Device) -> str:
+    """The hardware and the budget."""
     budget = (
-        f"{settings.seconds:g} s of training on the harness's clock; who is over it by more than {overstay:g} s is killed"
+        f"{settings.seconds:g} s of training on the harness's clock"
         if settings.steps is None
-        else f"{settings.steps} optimizer steps; who takes more than {limits.steps:.0f} s for them is killed"
+        else f"{settings.steps} optimizer steps"
     )
     compiled = "compiles" if settings.compiled else "does nothing here: all runs eagerly"
     return f"""\
@@ -70,8 +78,7 @@ def machine(settings: StudySettings, device: Device, limits: Limits) -> str:
 - Machine: {settings.machine}. Device: {device.name}, {device.memory_bytes / 2**30:.1f} GiB of {_whose(device)} memory.
 - Precision: {settings.precision}, {_PRECISIONS[device.precision]}. torch {settings.torch}; torch.compile {compiled}.
 - Budget of a trial: {budget}.
-- Start-up, that is import, building and compiling, is not counted, and may take {limits.startup:.0f} s; nor is the
-  evaluation, which may take {limits.evaluation:.0f} s.
+- Start-up, that is import, building and compiling, is not counted; nor is the evaluation.
 - Data: {settings.data}. Vocabulary V = {settings.vocab_size}, context T = {settings.context}; the harness packs and shuffles the rows.
 - val_bpb is over at most {settings.eval_tokens:,} tokens of the validation split, the same ones for every trial.
 - Seeds are the harness's. Every trial of the search runs on seed {settings.seed}."""

@@ -20,7 +20,7 @@ from .code import KNOBS_BYTES, code
 from .importance import importance_lines
 from .program import MAX_PROGRAM_BYTES, Program
 from .quoting import quoted, size
-from .rules import contract, how_to_read, machine
+from .rules import allowances, contract, how_to_read, machine
 from .snapshot import Snapshot, take
 from .standing import STANDING_BYTES, standing
 from .tried import KEPT_BYTES, NEAR_BYTES, PENDING_BYTES, RECENT_BYTES, parts
@@ -68,9 +68,11 @@ def write_briefing(
         raise ValueError(f"the answer format has {size(answer_format)} bytes, at most {MAX_FORMAT_BYTES} are allowed")
     snapshot = take(ledger, settings, min_delta, max_gain)
     return Briefing(
-        stable=_stable(settings, program, device, answer_format, limits or Limits()),
+        stable=_stable(settings, program, device, answer_format),
         source=code(snapshot.incumbent, snapshot.code),
-        changing=joined([*what_changes(snapshot, lessons), _request(snapshot)]),
+        changing=joined(
+            [*what_changes(snapshot, lessons), _request(snapshot, allowances(settings, limits or Limits()))]
+        ),
         program=program.sha256,
     )
 
@@ -80,12 +82,12 @@ def what_changes(snapshot: Snapshot, lessons: str) -> list[Sequence[str]]:
     return [[standing(snapshot)], importance_lines(snapshot), *parts(snapshot), _scratchpad(lessons)]
 
 
-def _stable(settings: StudySettings, program: Program, device: Device, answer_format: str, limits: Limits) -> str:
+def _stable(settings: StudySettings, program: Program, device: Device, answer_format: str) -> str:
     sections = [
         program.text.strip(),
         how_to_read(),
         contract(),
-        machine(settings, device, limits),
+        machine(settings, device),
         f"# How to answer\n\n{answer_format.strip()}",
     ]
     return "\n\n".join(sections) + "\n"
@@ -97,14 +99,15 @@ def _scratchpad(lessons: str) -> list[str]:
     return ["# Notes on the study so far, by whoever edited before you", "", quoted(lessons.strip(), _LESSONS_ROOM)]
 
 
-def _request(snapshot: Snapshot) -> list[str]:
+def _request(snapshot: Snapshot, allowed: str) -> list[str]:
     bar = "" if snapshot.threshold is None else f" by more than {bpb(snapshot.threshold)}"
     return [
         "# Your turn",
         "",
         f"Propose the next edit of train.py as it stands above: one idea that you expect to lower val_bpb{bar} within the same",
         "budget on this machine. Not one that is under way, nor one that was tried, unless you say what makes it different now.",
-        "Answer in the format that was described, and with nothing else.",
+        allowed,
+        "Answer as it says under How to answer, and with nothing else.",
     ]
 
 

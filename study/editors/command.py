@@ -22,7 +22,7 @@ from .account import ASKED, account_of, new_secret, readable
 from .blocks import EditError, between
 from .editor import EditContext, EditorSpentError, EditorUnavailableError, unless_closed
 from .git_tree import FILE, GitError, GitTree, git_tree, without_git
-from .shell import CommandStoppedError, Ran, run
+from .shell import CommandStoppedError, Ran, check_is_there, run
 
 DEFAULT_SECONDS = 600.0
 FORMAT = f"""\
@@ -51,7 +51,7 @@ class CommandEditor:
         now: A clock in seconds that never goes back.
 
     Raises:
-        InputError: There is no command, or no time for it.
+        InputError: There is no command, or none of that name, or no time for it.
     """
 
     name = "command"
@@ -69,6 +69,7 @@ class CommandEditor:
             raise InputError("the command editor has no command: expected one as in command:'claude -p ...'")
         if not seconds > 0:
             raise InputError(f"the command editor has {seconds:g} s for its command: expected a number over 0")
+        check_is_there(command)
         self._command, self._program, self._seconds, self._now = command, program, seconds, now
         self._closed = Event()
         self._failures = 0  # in a row
@@ -122,12 +123,13 @@ class CommandEditor:
     def _text(self, ran: Ran, tree: GitTree, context: EditContext) -> str:
         """What the command has made of the incumbent's text. The EditError says why that is nothing."""
         if ran.ending:
-            raise EditError(f"the command {ran.ending}")
+            limit = f" after {self._seconds:g} s" if ran.exit_code is None else ""
+            raise EditError(f"the command {ran.ending}{limit}")
         text = _with_line_ends_of(context.source, tree.read())
         if text == context.source:
             raise EditError(f"the command left {FILE} as it was")
         if (name := new_secret(text, context.source)) is not None:
-            raise EditError(f"the command wrote the value of {name} into {FILE}, which is kept")
+            raise EditError(f"the command wrote the value of {name} into {FILE}, and the study keeps every text")
         if self._key(text) in context.used:
             raise EditError("the command made an edit that the study has seen")
         return text

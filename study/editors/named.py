@@ -71,7 +71,8 @@ class Asked:
         }
         for name, value in given.items():
             if value is not None and self.name not in ("anthropic", "cassette"):
-                way_out = "leave it out" + (", or set ANTHROPIC_API_KEY" if self.spec == "none" else "")
+                no_key = self.spec == "none" and default_editor(os.environ) == "none"
+                way_out = "leave it out" + (", or set ANTHROPIC_API_KEY" if no_key else "")
                 raise InputError(f"{name} {value} is for --editor anthropic, and this one is {self.spec}: {way_out}")
         if self.program is not None and self.name in ("none", "replay"):
             raise InputError(f"--program {self.program} is for an editor that reads, not for {self.spec}: leave it out")

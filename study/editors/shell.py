@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from typing import IO
 
 import psutil
 
-from autoresearch.errors import AutoresearchError
+from autoresearch.errors import AutoresearchError, InputError
 
 from . import leash
 
@@ -52,6 +53,26 @@ class Ran:
                 return f"was killed by {_NAMES.get(-code, f'signal {-code}')}"
             case code:
                 return f"ended with exit code {code}"
+
+
+def check_is_there(command: str) -> None:
+    """Raise an InputError where a command begins with the name of a program, and there is none of that name to be run."""
+    name = re.match(r"\s*([\w./+-]+)(?=\s|$)", command)
+    if name is None:  # quotes, variables, assignments: the shell's own business
+        return
+    if "/" in name[1] and not name[1].startswith("/"):
+        whole = Path(name[1]).absolute()
+        raise InputError(
+            f"--editor command:{command}: it starts in a folder of its own, where there is no {name[1]!r}; give the whole path, "
+            f"as in command:{whole}"
+        )
+    asked = ["sh", "-c", 'command -v -- "$1"', "sh", name[1]]
+    try:
+        is_there = not subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode
+    except OSError:  # no shell at all: whoever runs the command will say so
+        return
+    if not is_there:
+        raise InputError(f"--editor command:{command}: there is no command {name[1]!r}; expected one that runs here")
 
 
 def run(

@@ -13,7 +13,7 @@ from autoresearch.errors import InputError
 from ..model.access import Access, access_from
 from ..model.cassette import Cassette, Recorder
 from ..model.client import Client
-from ..model.prices import DEFAULT_MODEL, parse_dollars, price_of
+from ..model.prices import DEFAULT_MODEL, longest_reply, parse_dollars, price_of, worst_case
 from ..model.server import ModelServer
 from .paid import PaidModel, RequestBook
 
@@ -31,9 +31,13 @@ class Voice:
 
     def check(self) -> None:
         """Raise an InputError that names the flag at fault; nothing is opened."""
-        self.cap()
-        if self.price is not None or self.model is not None:
-            price_of(self.model or DEFAULT_MODEL, self.price)
+        price, cap = price_of(self.model or DEFAULT_MODEL, self.price), self.cap()
+        least = worst_case(price, 0, self.max_tokens or longest_reply(self.effort))
+        if cap is not None and cap < least:
+            raise InputError(
+                f"--max-cost is {cap}: a reply alone may cost ${least:.2f}, which is reserved before it is asked for; "
+                "expected more, or --editor none"
+            )
 
     def cap(self) -> Decimal | None:
         """What may be spent."""

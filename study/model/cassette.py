@@ -147,7 +147,7 @@ class Cassette:
         """The response to a request."""
         wanted, number = Exchange.of(asked.path, asked.body), self._position + 1
         if self._position == len(self._exchanges):
-            return _refused(f"{self._path} holds no more replies than the {len(self._exchanges)} that were played")
+            return _refused(f"all that {self._path} holds was played")
         recorded = self._exchanges[self._position]
         if recorded.request != wanted.request:
             return _refused(

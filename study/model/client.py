@@ -133,6 +133,10 @@ class Client:
                     self._has_complained = True
                     self._note(f"{passing}; once more in {wait:.0f} s")
                 self._sleep(wait)
+                if self._closed.is_set():
+                    raise ModelUnavailable(
+                        f"{passing}; the worker ended before it was tried again", ASK_AGAIN
+                    ) from None
                 waited, pause = waited + wait, min(2 * pause, _LONGEST_PAUSE)
         raise AssertionError("the last try returns or raises")
 

@@ -24,6 +24,7 @@ _REMEDIES = {
     402: "see to the account's balance",
     403: "the key may not do this: check ANTHROPIC_API_KEY and --model",
     404: "check --model, and ANTHROPIC_BASE_URL if it is set",
+    410: "it is no longer there",
     413: "the request is larger than the server takes",
 }
 

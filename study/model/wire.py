@@ -184,6 +184,8 @@ class Wire:
                 return ModelMisused(
                     f"{self.host} cannot be asked ({self.hidden(str(error))}); check ANTHROPIC_BASE_URL"
                 )
+        if self._is_closed:
+            return BrokenReplyError(f"the worker ended before the reply of {self.host}")
         return BrokenReplyError(f"the connection to {self.host} was lost ({type(error).__name__})")
 
 

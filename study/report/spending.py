@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ..records import OPEN, Kind, RequestRecord, RequestState, Status, TrialRecord
-from .figures import signed, usd
+from .figures import one_line, signed, usd
 from .text import line
 
 _WORDS = {RequestState.FAILED: "failed", RequestState.LOST: "lost with their worker", RequestState.SENT: "under way"}
@@ -25,7 +25,7 @@ class ProgramResult:
 
 
 def spending_lines(requests: Sequence[RequestRecord], cap: Decimal | None = None) -> list[str]:
-    """The requests to models in one line, and in another how much of the sum is not known but reserved.
+    """The requests to models in one line, why the last one failed, and how much of the sum is not known but reserved.
 
     Args:
         requests: All of the study's.
@@ -39,6 +39,9 @@ def spending_lines(requests: Sequence[RequestRecord], cap: Decimal | None = None
     limit = "" if cap is None else f" of {usd(cap)}"
     number = f"{len(requests)} request{'s' if len(requests) != 1 else ''}"
     lines = [line("model", f"{number}, {usd(spent)}{limit}{'; ' if others else ''}{others}")]
+    failed = [request for request in requests if request.state is RequestState.FAILED and request.error]
+    if failed:
+        lines.append(line("", f"the last that failed: {one_line(failed[-1].error)}"))
     unknown = sum((request.reserved_usd for request in requests if request.cost_usd is None), Decimal(0))
     if unknown:
         lines.append(line("", f"{usd(unknown)} of it is the most that the ones of unknown cost can have cost"))
@@ -67,7 +70,9 @@ def program_lines(results: Sequence[ProgramResult]) -> list[str]:
     lines = []
     for index, result in enumerate(results):
         edits = f"{result.edits} edit{'s' if result.edits != 1 else ''}"
-        best = "none with a score" if result.best_gain is None else f"best gain {signed(result.best_gain)}"
+        best = (
+            "none with a score" if result.best_gain is None else f"best gain {signed(result.best_gain)} over its parent"
+        )
         what = f"{result.program[:8]}: {edits}, {result.kept} kept, {best}"
         lines.append(line("program" if index == 0 else "", what))
     return lines

@@ -13,6 +13,7 @@ import pytest
 from autoresearch.data.dataset import Dataset
 from autoresearch.device import detect
 from autoresearch.isolation.supervisor import Supervisor
+from autoresearch.revision import with_defaults
 from autoresearch.study.briefing.lessons import EVERY
 from autoresearch.study.briefing.program import read_program
 from autoresearch.study.desk import Desk
@@ -69,6 +70,16 @@ def test_a_text_that_waits_for_its_trial_is_not_taken_a_second_time(
     [(_, waiting)] = night.ledger.waiting()
     desk.check(first, incumbent.values, text, own=waiting.key)  # of whoever comes back to it
     context.check(text.replace("0.86", "0.87"))
+
+
+def test_the_incumbent_as_best_writes_it_is_nothing_new(
+    night: Night, begin: Callable[..., Desk], first: Revision, incumbent: Incumbent
+) -> None:
+    sample, _ = night.next(night.planner(), 1.2)
+    assert sample.values != incumbent.values
+    written = with_defaults(first.source, sample.values)
+    with pytest.raises(EditError, match="changes nothing but comments or layout"):
+        begin().check(first, sample.values, written)
 
 
 def test_notes_that_another_worker_waits_for_are_not_asked_for_as_well(

@@ -20,7 +20,9 @@ _FLAGS = (
         help=f"Who edits: {EXPECTED}.  [default: anthropic where ANTHROPIC_API_KEY is set, else none]",
     ),
     click.option(
-        "--program", metavar="FILE", help="Your instructions to the editor.  [default: the package's program.md]"
+        "--program",
+        metavar="FILE",
+        help="Your instructions to the editor; `study status` knows them by their sha256.  [default: the package's program.md]",
     ),
     click.option(
         "--model",
@@ -43,7 +45,7 @@ _FLAGS = (
         help=f"Dollars a million tokens, of a model without a price in the table of {DATE}; 0/0 for one of your own.",
     ),
     click.option(
-        "--record", metavar="FILE", help="Write down what the model's server says, for --editor cassette:FILE."
+        "--record", metavar="FILE", help="Add what the model's server says to this file, for --editor cassette:FILE."
     ),
     click.option(
         "--command-seconds",
@@ -63,7 +65,7 @@ _NOISE_FLAGS = (
         default=Request.baseline_repeats,
         show_default=True,
         metavar="N",
-        help="Seeds that measure the noise.",
+        help="Seeds that measure the noise; `try` takes those that were run, if there are any.",
     ),
     click.option(
         "--min-delta",

@@ -40,7 +40,12 @@ PRUNER = optuna.pruners.PercentilePruner(75.0, n_startup_trials=8, n_warmup_step
 @storage_option
 @study_name_option
 @click.option("--hours", type=float, metavar="H", help="Start no trial that cannot finish in this time.")
-@click.option("--trials", type=int, metavar="N", help="Start N trials; those that confirm the result are not counted.")
+@click.option(
+    "--trials",
+    type=int,
+    metavar="N",
+    help="Start N trials in this call; those that confirm the result are not counted.",
+)
 @click.option(
     "--workers", type=int, default=Request.workers, show_default=True, metavar="N", help="Processes, one for each GPU."
 )
@@ -56,7 +61,9 @@ PRUNER = optuna.pruners.PercentilePruner(75.0, n_startup_trials=8, n_warmup_step
     type=click.Choice(["stagnation", "ratio"]),
     help="When to edit: when samples stagnate, or a fixed share.  [default: stagnation]",
 )
-@click.option("--edit-ratio", type=float, metavar="SHARE", help="The share of edits of --policy ratio.  [default: 0.5]")
+@click.option(
+    "--edit-ratio", type=float, metavar="SHARE", help="The share of edits; implies --policy ratio.  [default: 0.5]"
+)
 @editor_flags
 @noise_flags
 @click.option(
@@ -99,6 +106,7 @@ def optimize(storage: str, study_name: str | None, join: str | None, worker: int
             database = opened(storage, create=False)
             ledger = Ledger(database, open_study(database, study_name), patience=patience)
             sys.exit(_work(ledger, Request(**ledger.run(join).options), join, interrupts, watch))
+        is_default = not given["editor"]
         given["editor"] = given["editor"] or default_editor(os.environ)
         request = Request(**given, device=flags.device)
         request.check()
@@ -106,6 +114,8 @@ def optimize(storage: str, study_name: str | None, join: str | None, worker: int
         device = detect(request.device or StudySettings.from_json(ledger.study.settings).device)
         check_workers(request.workers, device)
         watch.note(f"to watch: {dashboard_command(storage)}")
+        if is_default and request.editor == "none":
+            watch.note("no ANTHROPIC_API_KEY in the environment, so no edits: samples alone; --editor names other ways")
         deadline = None if request.hours is None else ledger.now() + 3600 * request.hours
         run = ledger.start_run(asdict(request), deadline, request.trials)
         if request.workers > 1:

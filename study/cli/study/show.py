@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 import click
 
 from autoresearch.study.editors.blocks import diff
-from autoresearch.study.records import Kind, Revision, TrialRecord
+from autoresearch.study.records import Kind, RequestRecord, Revision, TrialRecord
 from autoresearch.study.report.coloured import coloured
 from autoresearch.study.report.described import tried
 from autoresearch.study.report.figures import (
@@ -21,6 +22,7 @@ from autoresearch.study.report.figures import (
     printable,
     seconds_of,
     signed,
+    usd,
 )
 from autoresearch.study.report.named import trial_named
 from autoresearch.study.report.speed import odd_speeds
@@ -51,15 +53,29 @@ def show(storage: str, study_name: str | None, trial: str, form: str) -> None:
     parent = None if found.parent is None else ledger.trial(found.parent)
     changes = _changes(ledger, revision, parent)
     off = odd_speeds(ledger.history(), {one.sha256: one for one in ledger.revisions()}).get(found.number)
+    requests = _requests(ledger, found)
     record = {
         **asdict(found),
         "speed_off": off,
         "hypothesis": revision.hypothesis if found.kind is Kind.EDIT else "",
-        "editor": revision.editor if found.kind is Kind.EDIT else "",
+        "editor": _editor(found),
+        "requests": len(requests),
+        "cost_usd": float(sum((request.spent_usd for request in requests), Decimal(0))),
         "changed": {} if parent is None else _pairs(changed_values(parent.values, found.values)),
         "diff": changes,
     }
-    print_record(record, form, lambda: list(_lines(found, revision, parent, changes, off)))
+    print_record(record, form, lambda: list(_lines(found, revision, parent, changes, off, requests)))
+
+
+def _editor(trial: TrialRecord) -> str:
+    """Who made an edit: its key begins with the name."""
+    return trial.key.partition(":")[0] if trial.kind is Kind.EDIT else ""
+
+
+def _requests(ledger: Ledger, trial: TrialRecord) -> list[RequestRecord]:
+    """The conversation with a model that an edit came of."""
+    draft = trial.key.partition("@")[0].partition(":")[2]
+    return [request for request in ledger.requests.history() if _editor(trial) and request.draft == draft]
 
 
 def _changes(ledger: Ledger, revision: Revision, parent: TrialRecord | None) -> str:
@@ -75,9 +91,22 @@ def _pairs(changes: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
 
 
 def _lines(
-    trial: TrialRecord, revision: Revision, parent: TrialRecord | None, changes: str, speed_off: float | None
+    trial: TrialRecord,
+    revision: Revision,
+    parent: TrialRecord | None,
+    changes: str,
+    speed_off: float | None,
+    requests: Sequence[RequestRecord],
 ) -> Iterator[str]:
     yield line("trial", f"{trial.number}: {trial.kind}, {trial.status}")
+    if editor := _editor(trial):
+        cost = usd(sum((request.spent_usd for request in requests), Decimal(0)))
+        asked = (
+            f", {len(requests)} request{'s' if len(requests) > 1 else ''} to {requests[0].model}, {cost}"
+            if requests
+            else ""
+        )
+        yield line("editor", f"{editor}{asked}")
     parents = {} if parent is None else {parent.number: parent}
     yield line("tried", tried(trial, parents))
     if trial.kind is Kind.EDIT and changes and revision.hypothesis:

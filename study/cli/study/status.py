@@ -10,7 +10,7 @@ import click
 
 from autoresearch.study.records import OPEN, TrialRecord
 from autoresearch.study.report.figures import duration, one_line
-from autoresearch.study.report.final import editor_lines, summary_of
+from autoresearch.study.report.final import editor_lines, editor_record, summary_of
 from autoresearch.study.report.summary import Summary
 from autoresearch.study.report.text import line, summary_lines
 from autoresearch.study.settings import StudySettings
@@ -89,6 +89,7 @@ def _record(
         "settings": settings.as_json(),
         **asdict(summary),
         "confirmation": confirmed,
+        **editor_record(ledger),
         "workers": [
             {
                 "host": lease.host_name,

@@ -180,8 +180,20 @@ def test_a_command_that_fails_is_an_attempt_with_its_exit_code_and_the_end_of_it
     assert edit.key != propose("exit 3").key
 
 
-def test_a_command_that_there_is_none_of() -> None:
-    assert "exit code 127" in propose("no-such-agent --print").error
+@pytest.mark.parametrize("command", ["no-such-agent --print", " no-such-agent", "/no/such/agent.sh"])
+def test_a_command_that_there_is_none_of_is_the_users_mistake(command: str) -> None:
+    with pytest.raises(InputError, match=r"there is no command '.*such.agent"):
+        CommandEditor(command, PROGRAM)
+
+
+def test_a_command_beside_the_user_is_not_beside_the_work_tree(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"it starts in a folder of its own, .*give the whole path, as in command:/"):
+        CommandEditor("./agent.sh", PROGRAM)
+
+
+@pytest.mark.parametrize("command", ["if true; then false; fi", "X=1 no-such-agent", "'no such'", "(no-such-agent)"])
+def test_what_only_the_shell_understands_is_left_to_it(command: str) -> None:
+    assert propose(command).error.startswith("the command ")
 
 
 def test_a_command_that_is_killed() -> None:
@@ -191,7 +203,7 @@ def test_a_command_that_is_killed() -> None:
 def test_a_command_that_hangs_is_killed_with_all_below_it(tmp_path: Path) -> None:
     began = time.monotonic()
     edit = propose(f"echo begun; sleep 1000 & echo $! > {tmp_path}/pid; sleep 1000", seconds=1.0)
-    assert edit.error == "the command took too long and was killed; its last words: begun\nbegun"
+    assert edit.error == "the command took too long and was killed after 1 s; its last words: begun\nbegun"
     assert time.monotonic() - began < 60
     assert not is_running(tmp_path / "pid")
 
@@ -231,7 +243,7 @@ def test_a_hundred_megabytes_of_output_fill_nothing(temporary: Path) -> None:
 
 def test_output_without_end_is_stopped_in_time() -> None:
     edit = propose("yes", seconds=1.0)
-    assert edit.error.startswith("the command took too long and was killed; its last words: y\ny\ny")
+    assert edit.error.startswith("the command took too long and was killed after 1 s; its last words: y\ny\ny")
     assert len(edit.error) < 5000
 
 

@@ -162,7 +162,7 @@ def test_after_the_last_reply_nothing_more_can_be_had(line: Line, tape: Path) ->
     client = played(line, tape)
     client.ask(SYSTEM, FIRST)
     client.ask(SYSTEM, SECOND)
-    with pytest.raises(ModelMisused, match="holds no more replies than the 2 that were played"):
+    with pytest.raises(ModelMisused, match=r"all that .* holds was played"):
         client.ask(SYSTEM, FIRST)
 
 

@@ -17,7 +17,8 @@ BASELINE = TrialRecord(0, Kind.BASELINE, Status.MEASURED, "r", {}, 0, None, -1, 
 
 def request(state: RequestState, cost: str | None, reserved: str = "0.10") -> RequestRecord:
     plain = RequestRecord("draft", Purpose.EDIT, "model", ONE, (), Decimal(reserved), "worker", state=state)
-    return replace(plain, cost_usd=None if cost is None else Decimal(cost))
+    error = "answered 529: Overloaded" if state is RequestState.FAILED else ""
+    return replace(plain, cost_usd=None if cost is None else Decimal(cost), error=error)
 
 
 def edit(number: int, key: str, status: Status, val_bpb: float | None = None, parent: int = 0) -> TrialRecord:
@@ -30,7 +31,10 @@ def test_a_study_that_asked_nobody_says_nothing() -> None:
 
 def test_requests_are_counted_and_their_costs_added_up() -> None:
     requests = [request(RequestState.ANSWERED, "0.10")] * 9 + [request(RequestState.FAILED, "0.11")] * 3
-    assert spending_lines(requests, Decimal(20)) == ["model       12 requests, $1.23 of $20.00; 3 failed"]
+    assert spending_lines(requests, Decimal(20)) == [
+        "model       12 requests, $1.23 of $20.00; 3 failed",
+        "            the last that failed: answered 529: Overloaded",
+    ]
     assert spending_lines(requests[:1]) == ["model       1 request, $0.10"]
 
 
@@ -39,6 +43,7 @@ def test_what_is_not_known_is_said_to_be_a_reservation() -> None:
     requests = [request(state, None) for state in states] + [request(RequestState.ANSWERED, "0.05")]
     assert spending_lines(requests, Decimal(2)) == [
         "model       5 requests, $0.45 of $2.00; 1 failed, 2 lost with their worker, 1 under way",
+        "            the last that failed: answered 529: Overloaded",
         "            $0.40 of it is the most that the ones of unknown cost can have cost",
     ]
 
@@ -69,8 +74,8 @@ def test_instructions_are_compared_by_what_came_of_their_edits() -> None:
         ProgramResult(OTHER, edits=1, kept=0, best_gain=pytest.approx(-0.05)),
     )
     assert program_lines(results) == [
-        "program     11111111: 2 edits, 1 kept, best gain +0.100000",
-        "            00000000: 1 edit, 0 kept, best gain -0.050000",
+        "program     11111111: 2 edits, 1 kept, best gain +0.100000 over its parent",
+        "            00000000: 1 edit, 0 kept, best gain -0.050000 over its parent",
     ]
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("night")
 
 def test_an_edit_is_shown_with_its_reasons_figures_values_and_code(study: Command) -> None:
     text = study("show", "6").stdout
-    assert text.startswith("trial       6: edit, keep\ntried       square the activation\n")
+    assert text.startswith("trial       6: edit, keep\neditor      replay\ntried       square the activation\n")
     for line in (
         "hypothesis  Because of square the activation.",
         "reason      better than version 1 by 0.0300",
