@@ -98,7 +98,6 @@ class Terminal(Watch):
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:
-        self._live.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -111,6 +110,7 @@ class Terminal(Watch):
 
     def started(self, trial: TrialRecord) -> None:
         """Show it."""
+        self._live.start()  # only now: until the first trial another display, of the data that are prepared, may be there
         self._trial, self._progress = trial, None
 
     def progress(self, trial: TrialRecord, progress: Progress) -> None:

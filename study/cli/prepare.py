@@ -116,8 +116,11 @@ def progress_on_stderr() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with RichBar(*columns, console=Console(stderr=True)) as bar:
+    bar = RichBar(*columns, console=Console(stderr=True))
+    try:
         yield _Bars(bar)
+    finally:
+        bar.stop()
 
 
 class _PlainLines:
@@ -149,6 +152,7 @@ class _Bars:
         self._task: Any = None
 
     def stage(self, name: str, total: int | None = None) -> None:
+        self._bar.start()  # only now: what redraws itself erases what others have written
         self._finish()
         self._task = self._bar.add_task(name, total=total)
 

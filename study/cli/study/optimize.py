@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict, fields
 from typing import Any, get_args
 
@@ -134,8 +135,11 @@ def _work(ledger: Ledger, request: Request, run: str, interrupts: Interrupts, wa
     """Be one worker; the exit code."""
     ledger.study.optuna.pruner = PRUNER
     try:
-        with progress_on_stderr() as bars, open_bench(ledger, request, watch, bars) as bench:
-            work(ledger, bench, request, run, interrupts, watch)
+        with ExitStack() as preparing:
+            bars = preparing.enter_context(progress_on_stderr())
+            with open_bench(ledger, request, watch, bars) as bench:
+                preparing.close()  # one display at a time
+                work(ledger, bench, request, run, interrupts, watch)
     except KeyboardInterrupt:
         return interrupts.exit_code
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,11 @@ def try_(storage: str, study_name: str | None, file: Path, title: str, hypothesi
         ledger = Ledger(database, open_study(database, study_name), patience=Patience(say=watch.note))
         ledger.study.optuna.pruner = PRUNER
         try:
-            with progress_on_stderr() as bars, open_bench(ledger, request, watch, bars) as bench:
-                trial = attempt(ledger, bench, request, text, title, hypothesis, interrupts, watch)
+            with ExitStack() as preparing:
+                bars = preparing.enter_context(progress_on_stderr())
+                with open_bench(ledger, request, watch, bars) as bench:
+                    preparing.close()  # one display at a time
+                    trial = attempt(ledger, bench, request, text, title, hypothesis, interrupts, watch)
         except KeyboardInterrupt:
             sys.exit(interrupts.exit_code)
     score = "" if trial.val_bpb is None else f"\tval_bpb {trial.val_bpb:.6f}"
