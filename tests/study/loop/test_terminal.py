@@ -35,7 +35,7 @@ def on_a_terminal(*arguments: str) -> str:
 
 
 def test_only_one_display_redraws_itself(sqlite_study: str, home: Path) -> None:
-    plan = ["--trials", "3", "--baseline-repeats", "2", "--confirm", "0", "--editor", "none"]
+    plan = ["--trials", "2", "--baseline-repeats", "2", "--confirm", "0", "--editor", "none"]
     written = on_a_terminal("study", "optimize", "--storage", sqlite_study, *plan)
-    assert "2 to go" in written  # where the study stands, below the trial in flight
+    assert "1 to go" in written  # where the study stands, below the trial in flight
     assert written.count(_HIDES_CURSOR) == 1  # by each display that begins; two erase each other's lines

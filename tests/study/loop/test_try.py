@@ -10,7 +10,7 @@ import pytest
 
 from autoresearch.study.editors.blocks import between
 from autoresearch.study.edits import defaults_of, sha256_of
-from autoresearch.study.records import Edit, Kind, Proposal, Status
+from autoresearch.study.records import Edit, Kind, Proposal, Revision, Status
 from autoresearch.study.storage.ledger import Ledger
 
 pytestmark = pytest.mark.slow
@@ -42,32 +42,29 @@ def test_a_file_becomes_a_trial_like_any_other_after_the_baseline(
     assert "Traceback" not in again.stderr
     assert len(check(sqlite_study).history()) == 3
 
+    # What was given up before a promotion is tried once.
+    other = text.replace("MUON_BETA2 = 0.95", "MUON_BETA2 = 0.8")
+    best.write_text(other, encoding="utf-8")
+    ledger.propose(interrupted(ledger.revisions()[0], other))
+    done = autoresearch("study", "try", str(best), "-m", "now", "--baseline-repeats", "2", *storage)
+    assert done.returncode == 0, done.stderr
+    assert [trial.title for trial in check(sqlite_study).history()][3:] == ["now"]
+    assert not [proposal.key for _, proposal in ledger.waiting() if proposal.kind is Kind.EDIT]
 
-def test_what_was_given_up_before_a_promotion_is_tried_once(
-    sqlite_study: str, autoresearch: Run, check: Callable[[str], Ledger], tmp_path: Path
-) -> None:
-    command = ["--baseline-repeats", "1", "--min-delta", "10", "--storage", sqlite_study]
-    assert autoresearch("study", "optimize", *command, "--trials", "1", "--confirm", "0").returncode == 0
-    ledger, new = check(sqlite_study), tmp_path / "new.py"
-    first = ledger.revisions()[0]
-    text = first.source.replace("MUON_BETA2 = 0.95", "MUON_BETA2 = 0.9")
-    new.write_text(text, encoding="utf-8")
-    interrupted = Proposal(
-        key=f"try:{sha256_of(text)[:16]}:v7",
+
+def interrupted(first: Revision, text: str) -> Proposal:
+    """What a `study try` leaves that is interrupted, when the incumbent was another one than it is."""
+    key = f"try:{sha256_of(text)[:16]}:v7"
+    return Proposal(
+        key=key,
         kind=Kind.EDIT,
         revision=first.sha256,
         values=defaults_of(first),
         seed=0,
         incumbent_version=7,
         title="before",
-        edit=Edit(f"try:{sha256_of(text)[:16]}:v7", "before", "", between(first.source, text)),
+        edit=Edit(key, "before", "", between(first.source, text)),
     )
-    ledger.propose(interrupted)
-    done = autoresearch("study", "try", str(new), "-m", "now", *command)
-    assert done.returncode == 0, done.stderr
-    ledger = check(sqlite_study)
-    assert [trial.title for trial in ledger.history()] == ["baseline", "now"]
-    assert [proposal.kind for _, proposal in ledger.waiting() if proposal.kind is Kind.EDIT] == []
 
 
 @pytest.mark.parametrize(
