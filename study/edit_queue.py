@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 from autoresearch.errors import AutoresearchError, KnobError, RevisionError, TrialError
 from autoresearch.knobs import Knob, KnobValue
@@ -14,6 +15,13 @@ from .editors.editor import Editor
 from .edits import KnobsOf, edited, inherited_values, sha256_of
 from .records import Edit, Incumbent, Kind, Proposal, Revision, Status, TrialRecord
 from .storage.ledger import Ledger
+
+
+class Check(Protocol):
+    """Raises where a whole text is not worth a budget."""
+
+    def __call__(self, base: Revision, values: Mapping[str, KnobValue], source: str, *, own: str) -> None:
+        """Given what it is an edit of, the values that it would run with, and under which keys it may wait itself."""
 
 
 class EditQueue:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import Protocol
 
 from autoresearch.errors import StudyError, TrialError
-from autoresearch.knobs import KnobValue
 
 from .drafting import Drafting
-from .edit_queue import EditQueue, first_key
+from .edit_queue import Check, EditQueue, first_key
 from .editors.editor import EditContext, Editor, unless_closed
 from .edits import KnobsOf, defaults_of
 from .noise import sigma_of
@@ -32,13 +30,6 @@ _FAILED = (Status.CRASH, Status.OOM, Status.OVER_BUDGET, Status.CHEAT)
 
 
 ContextOf = Callable[[Revision, Incumbent, frozenset[str]], EditContext]
-
-
-class Check(Protocol):
-    """Raises where a whole text is not worth a budget."""
-
-    def __call__(self, base: Revision, values: Mapping[str, KnobValue], source: str, *, own: str) -> None:
-        """Given what it is an edit of, the values that it would run with, and under which keys it may wait itself."""
 
 
 def plain_context(base: Revision, incumbent: Incumbent, used: frozenset[str]) -> EditContext:

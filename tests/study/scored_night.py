@@ -10,10 +10,11 @@ from typing import Any
 
 from autoresearch.knobs import Knob
 from autoresearch.revision import load
+from autoresearch.study.edit_queue import Check
 from autoresearch.study.editors.editor import EditContext, Editor
 from autoresearch.study.editors.replay import ReplayEditor
 from autoresearch.study.edits import sha256_of
-from autoresearch.study.planner import Check, Plan, Planner
+from autoresearch.study.planner import Plan, Planner
 from autoresearch.study.records import Edit, Proposal, Status, TrialRecord
 from autoresearch.study.search.policy import Ratio, Stagnation
 from autoresearch.study.settings import StudySettings

@@ -10,8 +10,9 @@ import pytest
 
 from autoresearch.errors import TrialError
 from autoresearch.knobs import KnobValue
+from autoresearch.study.edit_queue import Check
 from autoresearch.study.editors.blocks import EditError
-from autoresearch.study.planner import Check, Planner
+from autoresearch.study.planner import Planner
 from autoresearch.study.records import Kind, Revision, Status, TrialRecord
 
 from .scored_night import ALWAYS_EDIT, GOOD, OTHER, PATIENCE, Night, SlowReplay, drafts_end
