@@ -67,11 +67,6 @@ class Drafting:
         if failure is not None:
             raise failure
 
-    def wait(self) -> None:
-        """Until it is at work no more."""
-        if self._thread is not None:
-            self._thread.join()
-
     def close(self) -> None:
         """Ask for nothing more."""
         self.is_over = self.is_closed = True

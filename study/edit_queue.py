@@ -13,7 +13,7 @@ from autoresearch.knobs import Knob, KnobValue
 from .editors.blocks import EditError, apply
 from .editors.editor import Editor
 from .edits import KnobsOf, edited, inherited_values, sha256_of
-from .records import Edit, Incumbent, Kind, Proposal, Revision, Status, TrialRecord
+from .records import Edit, Incumbent, Kind, Proposal, Revision, Status, TrialRecord, first_key
 from .storage.ledger import Ledger
 
 
@@ -159,8 +159,3 @@ class EditQueue:
 
 def _with_tail(error: AutoresearchError) -> str:
     return f"{error}\n{error.tail}".strip()
-
-
-def first_key(key: str) -> str:
-    """The key under which an edit was first proposed."""
-    return key.partition("@")[0]

@@ -12,11 +12,11 @@ from functools import partial
 from autoresearch.errors import StudyError, TrialError
 
 from .drafting import Drafting
-from .edit_queue import Check, EditQueue, first_key
+from .edit_queue import Check, EditQueue
 from .editors.editor import EditContext, Editor, unless_closed
 from .edits import KnobsOf, defaults_of
 from .noise import sigma_of
-from .records import SEARCH_KINDS, Edit, Incumbent, Kind, Proposal, Revision, Status, TrialRecord
+from .records import SEARCH_KINDS, Edit, Incumbent, Kind, Proposal, Revision, Status, TrialRecord, first_key
 from .search.observations import Target, observed
 from .search.policy import Policy, next_kind
 from .search.propose import SamplerName, propose
@@ -150,7 +150,7 @@ class Planner:
         return sigma
 
     def _waiting(self) -> list[tuple[int, Proposal]]:
-        """The proposals that can be run, after those that a promotion has overtaken, if they could, were replaced or dropped."""
+        """The proposals that can be run, after those that a promotion has overtaken were replaced or dropped, or checked beside the trials."""
         incumbent = self._ledger.incumbent()
         version = -1 if incumbent is None else incumbent.version
         for identity, proposal in self._ledger.outdated(version):

@@ -42,6 +42,11 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"  # by the user, or its worker died
 
 
+def first_key(key: str) -> str:
+    """The key under which an edit was first proposed: one that is tried again, on another incumbent, has more behind an @."""
+    return key.partition("@")[0]
+
+
 OPEN = (Status.CLAIMED, Status.RUNNING, Status.JUDGED)
 SCORED = (Status.KEEP, Status.DISCARD, Status.MEASURED)
 

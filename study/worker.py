@@ -104,9 +104,8 @@ class Worker:
         if proposal.edit is not None:
             write_note(self._ledger, trial, proposal.edit)
         if proposal.error:
-            reason, _, tail = proposal.error.partition(
-                "\n"
-            )  # behind its line an editor puts what a command or a text printed
+            # Behind its line an editor puts what a command or a text printed.
+            reason, _, tail = proposal.error.partition("\n")
             self._fail(trial, Status.CRASH, reason, tail=tail)
         else:
             self._ledger.start(trial.number, self._lease.worker)

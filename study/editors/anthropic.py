@@ -8,7 +8,7 @@ from threading import Event
 
 from ..model.errors import ModelMisused, ModelRefused
 from ..model.messages import Answer, Part, user
-from ..records import Edit
+from ..records import Edit, first_key
 from .conversation import Conversation
 from .editor import EditContext, EditorSpentError, unless_closed
 from .paid import PaidModel, Said
@@ -65,7 +65,7 @@ class AnthropicEditor:
 
     def draft_of(self, key: str) -> str | None:
         """The draft that an edit with this key came of."""
-        name, _, draft = key.partition("@")[0].partition(":")
+        name, _, draft = first_key(key).partition(":")
         return draft if name == self.name else None
 
     def close(self) -> None:

@@ -110,7 +110,7 @@ def cost(price: Price, usage: Usage) -> Decimal:
 def longest_reply(effort: str | None) -> int:
     """How many tokens a reply may have, thinking included, whose price each request reserves; None: the model's own effort.
 
-    Some 6,000 are written for an edit; with the two highest efforts a model is documented to want 64,000 to think in.
+    Some 6,000 are written for an edit; the two highest efforts get four times the room to think in.
     """
     return 64_000 if effort in ("xhigh", "max") else 16_000
 

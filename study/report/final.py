@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from decimal import Decimal
 from typing import Any
 
 from ..records import Kind, RequestState
 from ..settings import StudySettings
 from ..storage.ledger import Ledger
 from .figures import one_line
-from .spending import program_lines, program_results, spending_lines
+from .spending import program_lines, program_results, spending_lines, spent_usd, unknown_usd
 from .summary import Summary, summarize
 from .text import line, summary_lines
 
@@ -31,12 +30,10 @@ def final_lines(ledger: Ledger, confirm_with: str) -> list[str]:
 
 
 def editor_lines(ledger: Ledger) -> list[str]:
-    """What language models cost, which instructions did best, and which edits wait for the next night."""
+    """What language models cost, which instructions did best, and which edits wait for a trial."""
     results = program_results(ledger.history(), ledger.requests.programs())
     waiting = [proposal for _, proposal in ledger.waiting() if proposal.kind is Kind.EDIT and not proposal.error]
-    tells = [
-        line("waiting", f"{one_line(proposal.title)}: an edit that is tried first next time") for proposal in waiting
-    ]
+    tells = [line("waiting", f"{one_line(proposal.title)}: an edit that waits for its trial") for proposal in waiting]
     return [*spending_lines(ledger.requests.history()), *program_lines(results), *tells]
 
 
@@ -47,8 +44,8 @@ def editor_record(ledger: Ledger) -> dict[str, Any]:
         "model": {
             "requests": len(requests),
             "failed": sum(request.state is RequestState.FAILED for request in requests),
-            "spent_usd": float(sum((request.spent_usd for request in requests), Decimal(0))),
-            "reserved_usd": float(sum((one.reserved_usd for one in requests if one.cost_usd is None), Decimal(0))),
+            "spent_usd": float(spent_usd(requests)),
+            "unknown_usd": float(unknown_usd(requests)),
             "models": sorted({request.model for request in requests}),
         },
         "programs": [asdict(result) for result in results],

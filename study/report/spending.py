@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..records import OPEN, Kind, RequestRecord, RequestState, Status, TrialRecord
+from ..records import OPEN, Kind, RequestRecord, RequestState, Status, TrialRecord, first_key
 from .figures import one_line, signed, usd
 from .text import line
 
@@ -24,6 +24,16 @@ class ProgramResult:
     best_gain: float | None  # over its parent; None where none has a score
 
 
+def spent_usd(requests: Sequence[RequestRecord]) -> Decimal:
+    """What requests cost, and of those whose cost is not known the most that they can have cost."""
+    return sum((request.spent_usd for request in requests), Decimal(0))
+
+
+def unknown_usd(requests: Sequence[RequestRecord]) -> Decimal:
+    """The second part of that."""
+    return sum((request.reserved_usd for request in requests if request.cost_usd is None), Decimal(0))
+
+
 def spending_lines(requests: Sequence[RequestRecord], cap: Decimal | None = None) -> list[str]:
     """The requests to models in one line, why the last one failed, and how much of the sum is not known but reserved.
 
@@ -33,7 +43,7 @@ def spending_lines(requests: Sequence[RequestRecord], cap: Decimal | None = None
     """
     if not requests:
         return []
-    spent = sum((request.spent_usd for request in requests), Decimal(0))
+    spent = spent_usd(requests)
     counts = Counter(request.state for request in requests)
     others = ", ".join(f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state])
     limit = "" if cap is None else f" of {usd(cap)}"
@@ -42,7 +52,7 @@ def spending_lines(requests: Sequence[RequestRecord], cap: Decimal | None = None
     failed = [request for request in requests if request.state is RequestState.FAILED and request.error]
     if failed:
         lines.append(line("", f"the last that failed: {one_line(failed[-1].error)}"))
-    unknown = sum((request.reserved_usd for request in requests if request.cost_usd is None), Decimal(0))
+    unknown = unknown_usd(requests)
     if unknown:
         lines.append(line("", f"{usd(unknown)} of it is the most that the ones of unknown cost can have cost"))
     return lines
@@ -58,7 +68,7 @@ def program_results(history: Sequence[TrialRecord], programs: Mapping[str, str])
     trials = {trial.number: trial for trial in history}
     edits: dict[str, dict[str, list[TrialRecord]]] = {}
     for trial in history:
-        first = trial.key.partition("@")[0]  # the key under which an edit that was tried again was first proposed
+        first = first_key(trial.key)
         program = programs.get(trial.key) or programs.get(first)
         if program and trial.kind is Kind.EDIT and trial.status not in (*OPEN, Status.INTERRUPTED):
             edits.setdefault(program, {}).setdefault(first, []).append(trial)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Event
 
@@ -46,13 +46,23 @@ def both_in(source: str) -> bool:
 
 
 @pytest.fixture
-def edits(replay: Callable[..., Path]) -> Path:
-    return replay(GOOD, OTHER, THIRD)
+def another_editor(replay: Callable[..., Path]) -> Iterator[Callable[[], SlowReplay]]:
+    """Makes editors, and closes them: no test waits for a draft that one before it has left."""
+    path, made = replay(GOOD, OTHER, THIRD), list[SlowReplay]()
+
+    def make() -> SlowReplay:
+        made.append(SlowReplay(path))
+        return made[-1]
+
+    yield make
+    for editor in made:
+        editor.close()
+    drafts_end()
 
 
 @pytest.fixture
-def editor(edits: Path) -> SlowReplay:
-    return SlowReplay(edits)
+def editor(another_editor: Callable[[], SlowReplay]) -> SlowReplay:
+    return another_editor()
 
 
 @pytest.fixture
@@ -162,13 +172,13 @@ def test_one_that_lost_the_race_is_checked_on_the_winner_before_another_is_draft
 
 
 def test_two_workers_carry_it_over_once(
-    night: Night, begin: Callable[[Check], Planner], editor: SlowReplay, edits: Path
+    night: Night, begin: Callable[[Check], Planner], editor: SlowReplay, another_editor: Callable[[], SlowReplay]
 ) -> None:
     checks, theirs = Checks(), Checks()
     planner = begin(checks)
     overtaken(night, planner, editor)
     running, _ = night.claim(planner)
-    other = night.planner(SlowReplay(edits), check=theirs, policy=ALWAYS_EDIT)
+    other = night.planner(another_editor(), check=theirs, policy=ALWAYS_EDIT)
     night.score(planner, running, 1.1)  # a sample: the other worker finds a still newer incumbent
     night.next(other, 1.6)
     theirs.may_end.set()
@@ -181,7 +191,7 @@ def test_two_workers_carry_it_over_once(
 
 
 def test_a_check_that_the_end_of_the_night_broke_off_is_made_in_the_next(
-    night: Night, begin: Callable[[Check], Planner], editor: SlowReplay, edits: Path
+    night: Night, begin: Callable[[Check], Planner], editor: SlowReplay, another_editor: Callable[[], SlowReplay]
 ) -> None:
     has_begun = Event()
 
@@ -197,7 +207,7 @@ def test_a_check_that_the_end_of_the_night_broke_off_is_made_in_the_next(
     planner.close()
 
     checks = Checks()
-    planner = night.planner(SlowReplay(edits), check=checks, policy=ALWAYS_EDIT)
+    planner = night.planner(another_editor(), check=checks, policy=ALWAYS_EDIT)
     night.next(planner, 1.6)
     checks.end()
     trial, proposal = night.next(planner, 1.3)

@@ -10,6 +10,8 @@ from autoresearch.study.drafting import Drafting
 from autoresearch.study.editors.editor import EditContext
 from autoresearch.study.records import Edit
 
+from .scored_night import drafts_end
+
 
 class Interrupted:
     """An editor whose attempt comes to its end because the editor is closed."""
@@ -38,6 +40,6 @@ def test_an_edit_that_failed_as_the_worker_ended_is_not_recorded_and_a_good_one_
     drafting, taken = Drafting(Interrupted(edit), print), list[Edit]()
     drafting.begin(lambda: EditContext("depth = 8\n", "0" * 64), taken.append)
     drafting.close()
-    drafting.wait()
+    drafts_end()
     drafting.collect()
     assert bool(taken) is is_taken

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from decimal import Decimal
 from typing import Any
 
 import click
 
 from autoresearch.study.editors.blocks import diff
-from autoresearch.study.records import Kind, RequestRecord, Revision, TrialRecord
+from autoresearch.study.records import Kind, RequestRecord, Revision, TrialRecord, first_key
 from autoresearch.study.report.coloured import coloured
 from autoresearch.study.report.described import tried
 from autoresearch.study.report.figures import (
@@ -26,6 +25,7 @@ from autoresearch.study.report.figures import (
 )
 from autoresearch.study.report.named import trial_named
 from autoresearch.study.report.speed import odd_speeds
+from autoresearch.study.report.spending import spent_usd
 from autoresearch.study.report.text import line
 from autoresearch.study.report.values import values_lines
 from autoresearch.study.storage.ledger import Ledger
@@ -60,7 +60,7 @@ def show(storage: str, study_name: str | None, trial: str, form: str) -> None:
         "hypothesis": revision.hypothesis if found.kind is Kind.EDIT else "",
         "editor": _editor(found),
         "requests": len(requests),
-        "cost_usd": float(sum((request.spent_usd for request in requests), Decimal(0))),
+        "cost_usd": float(spent_usd(requests)),
         "changed": {} if parent is None else _pairs(changed_values(parent.values, found.values)),
         "diff": changes,
     }
@@ -72,10 +72,17 @@ def _editor(trial: TrialRecord) -> str:
     return trial.key.partition(":")[0] if trial.kind is Kind.EDIT else ""
 
 
-def _requests(ledger: Ledger, trial: TrialRecord) -> list[RequestRecord]:
-    """The conversation with a model that an edit came of."""
-    draft = trial.key.partition("@")[0].partition(":")[2]
-    return [request for request in ledger.requests.history() if _editor(trial) and request.draft == draft]
+def _requests(ledger: Ledger, trial: TrialRecord) -> Sequence[RequestRecord]:
+    """The conversation with a model that an edit came of; its key ends with the draft."""
+    draft = first_key(trial.key).partition(":")[2]
+    return ledger.requests.conversation(draft) if trial.kind is Kind.EDIT else ()
+
+
+def _asked(requests: Sequence[RequestRecord]) -> str:
+    if not requests:
+        return ""
+    number = f"{len(requests)} request{'s' if len(requests) != 1 else ''}"
+    return f", {number} to {requests[0].model}, {usd(spent_usd(requests))}"
 
 
 def _changes(ledger: Ledger, revision: Revision, parent: TrialRecord | None) -> str:
@@ -99,14 +106,8 @@ def _lines(
     requests: Sequence[RequestRecord],
 ) -> Iterator[str]:
     yield line("trial", f"{trial.number}: {trial.kind}, {trial.status}")
-    if editor := _editor(trial):
-        cost = usd(sum((request.spent_usd for request in requests), Decimal(0)))
-        asked = (
-            f", {len(requests)} request{'s' if len(requests) > 1 else ''} to {requests[0].model}, {cost}"
-            if requests
-            else ""
-        )
-        yield line("editor", f"{editor}{asked}")
+    if trial.kind is Kind.EDIT:
+        yield line("editor", _editor(trial) + _asked(requests))
     parents = {} if parent is None else {parent.number: parent}
     yield line("tried", tried(trial, parents))
     if trial.kind is Kind.EDIT and changes and revision.hypothesis:

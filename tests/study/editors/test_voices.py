@@ -64,6 +64,8 @@ def test_the_flags_are_checked_before_anything_is_opened() -> None:
         (Voice(model="mine"), "the price of the model 'mine' is not known"),
         (Voice(price="cheap"), "--price is 'cheap'"),
         (Voice(max_cost="much"), "--max-cost is 'much'"),
+        (Voice(max_cost="0.31"), r"--max-cost is 0.31: a reply alone may cost \$0.32"),
+        (Voice(max_cost="1", effort="max"), r"--max-cost is 1: a reply alone may cost \$1.28"),
     ):
         with pytest.raises(InputError, match=said):
             voice.check()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.study.editors.blocks import between
-from autoresearch.study.edits import defaults_of, sha256_of
+from autoresearch.study.edits import sha256_of
 from autoresearch.study.records import Edit, Kind, Proposal, Revision, Status
 from autoresearch.study.storage.ledger import Ledger
 
@@ -42,29 +42,27 @@ def test_a_file_becomes_a_trial_like_any_other_after_the_baseline(
     assert "Traceback" not in again.stderr
     assert len(check(sqlite_study).history()) == 3
 
-    # What was given up before a promotion is tried once.
+    # What was given up, and carried over since, is tried once; and the baselines that there are will do.
     other = text.replace("MUON_BETA2 = 0.95", "MUON_BETA2 = 0.8")
     best.write_text(other, encoding="utf-8")
-    ledger.propose(interrupted(ledger.revisions()[0], other))
-    done = autoresearch("study", "try", str(best), "-m", "now", "--baseline-repeats", "2", *storage)
+    carried = carried_over(ledger, other)
+    done = autoresearch("study", "try", str(best), "-m", "now", *storage)
     assert done.returncode == 0, done.stderr
     assert [trial.title for trial in check(sqlite_study).history()][3:] == ["now"]
-    assert not [proposal.key for _, proposal in ledger.waiting() if proposal.kind is Kind.EDIT]
+    assert carried not in [proposal.key for _, proposal in ledger.waiting()]
 
 
-def interrupted(first: Revision, text: str) -> Proposal:
-    """What a `study try` leaves that is interrupted, when the incumbent was another one than it is."""
-    key = f"try:{sha256_of(text)[:16]}:v7"
-    return Proposal(
-        key=key,
-        kind=Kind.EDIT,
-        revision=first.sha256,
-        values=defaults_of(first),
-        seed=0,
-        incumbent_version=7,
-        title="before",
-        edit=Edit(key, "before", "", between(first.source, text)),
-    )
+def carried_over(ledger: Ledger, text: str) -> str:
+    """What an interrupted `study try` leaves once a search has made it an edit of the incumbent that is; its key."""
+    incumbent = ledger.incumbent()
+    assert incumbent is not None
+    base, name = ledger.revision(incumbent.revision), sha256_of(text)
+    key = f"try:{name[:16]}:v7@v{incumbent.version}"
+    edit = Edit(key, "before", "", between(base.source, text))
+    ledger.add_revision(Revision(name, text, base.knobs, parent=base.sha256, title="before", blocks=edit.blocks))
+    given = (0, incumbent.version, incumbent.number, "before")
+    assert ledger.propose(Proposal(key, Kind.EDIT, name, incumbent.values, *given, edit=edit))
+    return key
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import struct
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +21,8 @@ from autoresearch.study.settings import StudySettings
 from autoresearch.study.storage.database import Database
 from autoresearch.study.storage.ledger import Ledger
 from autoresearch.study.storage.studies import create_study
+
+from ... import terminal
 
 SOURCE = '''\
 """A train.py that keeps the contract."""
@@ -280,28 +278,8 @@ def refusal(study: Callable[..., Result]) -> Callable[..., str]:
 @pytest.fixture
 def on_a_terminal(storage: str) -> Callable[..., list[str]]:
     """Runs `autoresearch study` on a terminal of some width; gives the lines that it prints there."""
-    fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
 
     def run(command: str, *arguments: str, columns: int = 80) -> list[str]:
-        screen, terminal = os.openpty()
-        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        script = "from autoresearch.study.cli import main; main()"
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, "study", command, "--storage", storage, *arguments],
-            env={name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")},
-            stdout=terminal,
-            stderr=subprocess.PIPE,
-        )
-        os.close(terminal)
-        seen = b""
-        try:
-            while chunk := os.read(screen, 4096):
-                seen += chunk
-        except OSError:  # Linux's way to say that the other end is closed
-            pass
-        _, errors = process.communicate()
-        os.close(screen)
-        assert errors == b""
-        return seen.decode().splitlines()
+        return terminal.on_a_terminal("study", command, "--storage", storage, *arguments, columns=columns).splitlines()
 
     return run

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from click.testing import Result
 
-from autoresearch.study.records import Kind
+from autoresearch.study.records import Kind, Proposal, Purpose, RequestRecord, TrialRecord
+from autoresearch.study.storage.database import Database
+from autoresearch.study.storage.ledger import Ledger
+from autoresearch.study.storage.studies import open_study
 
 Command = Callable[..., Result]
 Begin = Callable[..., Any]
@@ -30,6 +34,36 @@ def test_an_edit_is_shown_with_its_reasons_figures_values_and_code(study: Comman
     ):
         assert f"{line}\n" in text
     assert "parent      trial 3, revision " in text
+
+
+def test_an_edit_of_a_model_is_shown_with_what_it_cost(storage: str, study: Command) -> None:
+    with Database.open(storage) as database:
+        ledger = Ledger(database, open_study(database, None))
+        for cost in ("0.11", "0.05"):  # a reply that went back, and the next
+            request = RequestRecord("a", Purpose.EDIT, "claude-opus-5-5", "f" * 64, [], Decimal(1), "worker")
+            identity = ledger.requests.reserve(request, None)
+            assert identity is not None
+            ledger.requests.answered(identity, "gelu", cost_usd=Decimal(cost), usage={}, stop_reason="end_turn")
+        incumbent = ledger.incumbent()
+        assert incumbent is not None
+        proposal = Proposal(
+            "anthropic:a@v2",
+            Kind.EDIT,
+            incumbent.revision,
+            incumbent.values,
+            0,
+            incumbent.version,
+            incumbent.number,
+            "gelu",
+        )
+        ledger.propose(proposal)
+        run = ledger.start_run({})
+        trial = ledger.claim(ledger.waiting()[0][0], run, ledger.open_lease(run))
+        assert isinstance(trial, TrialRecord)
+    number = str(trial.number)
+    assert "editor      anthropic, 2 requests to claude-opus-5-5, $0.16\n" in study("show", number).stdout
+    record = json.loads(study("show", number, "-f", "json").stdout)
+    assert (record["editor"], record["requests"], record["cost_usd"]) == ("anthropic", 2, 0.16)
 
 
 def test_a_sample_is_shown_with_what_it_changed(study: Command) -> None:

@@ -7,11 +7,14 @@ import os
 import re
 import socket
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import yaml
 from click.testing import Result
+
+from autoresearch.study.records import Block, Edit, Kind, Proposal, Purpose, RequestRecord
 
 Command = Callable[..., Result]
 Begin = Callable[..., Any]
@@ -103,3 +106,38 @@ def test_a_study_of_several_workers_is_confirmed_by_as_many(begin: Begin, study:
     night.score(night.sample("0", depth=3), 1.30)
     night.ledger.start_run({"workers": 2})
     assert "--study-name night --workers 2 --trials 0\n" in study("status").stdout
+
+
+def test_what_the_model_cost_why_it_failed_and_what_waits(begin: Begin, study: Command) -> None:
+    night = begin()
+    night.baselines(1.41, 1.40)
+    book = night.ledger.requests
+    for draft in ("a", "b", "c"):
+        request = RequestRecord(draft, Purpose.EDIT, "claude-opus-5-5", "f" * 64, [], Decimal("0.4"), night.worker)
+        identity = book.reserve(request, None)
+        assert identity is not None
+        if draft == "a":
+            assert book.answered(identity, "deeper", cost_usd=Decimal("0.1"), usage={}, stop_reason="end_turn")
+        elif draft == "b":
+            assert book.failed(identity, "answered 401: no", cost_usd=Decimal(0))
+    incumbent = night.ledger.incumbent()
+    edit = Edit("anthropic:a", "one layer more", "", (Block('"relu"', '"gelu"'),), program="f" * 64)
+    night.ledger.propose(
+        Proposal(edit.key, Kind.EDIT, night.first.sha256, incumbent.values, 0, 0, 0, edit.title, edit=edit)
+    )
+    lines = study("status").stdout.splitlines()
+    at = lines.index("model       3 requests, $0.50; 1 failed, 1 under way")
+    assert lines[at + 1 : at + 4] == [
+        "            the last that failed: answered 401: no",
+        "            $0.40 of it is the most that the ones of unknown cost can have cost",
+        "waiting     one layer more: an edit that waits for its trial",
+    ]
+    record = json.loads(study("status", "-f", "json").stdout)
+    assert record["model"] == {
+        "requests": 3,
+        "failed": 1,
+        "spent_usd": 0.5,
+        "unknown_usd": 0.4,
+        "models": ["claude-opus-5-5"],
+    }
+    assert record["programs"] == []
